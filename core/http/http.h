@@ -1,0 +1,76 @@
+/* HTTP on evhttp, with every bound that evhttp does not have: sizes, deadlines, connections in all
+ * and for each peer, EMFILE, back-pressure, Host allow-list, clean drain. Only core/http sees
+ * evhttp, so that it could be replaced. Pages come from core/script through a cache that keeps one
+ * rendering per (view, declared parameters, role, locale) and sequence. Thread: loop. */
+#ifndef SHEP_HTTP_H
+#define SHEP_HTTP_H
+
+#include "herd/topic.h"
+#include "loop/loop.h"
+#include "script/script.h"
+
+struct http;
+
+enum {
+    HTTP_HEADERS_MAX = 8192,
+    HTTP_BODY_MAX = 65536,
+    HTTP_CONNECTIONS_MAX = 1024,
+    HTTP_PER_PEER_MAX = 32, /* loopback and trusted proxies are exempt */
+    HTTP_DEADLINE_MS =
+        10000, /* from the first byte of a request to its last; also for an idle keep-alive */
+    HTTP_SSE_BACKLOG_MAX = 262144,
+    HTTP_SSE_HEARTBEAT_MS = 15000,
+    HTTP_SSE_PER_S = 4, /* events of one topic to one client */
+    HTTP_CACHE_BYTES_MAX = 32 << 20
+};
+
+struct http_conf {
+    const char *const
+        *hosts; /* names besides IP literals, localhost and our own host name (+ .local) */
+    size_t n_hosts;
+    const char *const
+        *static_dirs; /* served under /static/, first wins: overrides, built assets, views/static */
+    size_t n_static_dirs;
+    int64_t deadline_ms;                    /* 0: HTTP_DEADLINE_MS; tests shorten it */
+    unsigned max_connections, max_per_peer; /* 0: the defaults */
+    const char
+        *version; /* for the Server-less X-Shepherd header used to reload kiosks after an upgrade */
+};
+
+struct http *http_new(struct loop *loop, struct topics *topics, struct script_pool *pool,
+                      const struct http_conf *conf);
+/* addr: an IP literal or "localhost"; port 0: the kernel chooses. 0; SHEP_E_BUSY (in use),
+ * SHEP_E_CONFIG (no such address), SHEP_E_IO; text in err. */
+int http_listen(struct http *http, const char *addr, uint16_t port, uint16_t *port_out, char *err,
+                size_t err_cap);
+/* Stop accepting, answer what is in flight, end SSE, then call done; at most 2 s. */
+void http_drain(struct http *http, loop_fn done, void *arg);
+void http_free(struct http *http);
+
+/* ---- routes in C: /healthz, /events and /static/ are built in; others may be added before
+ * http_listen() ---- */
+struct http_request; /* valid until http_reply() */
+typedef void (*http_handler)(struct http_request *request, void *arg);
+enum http_method { HTTP_GET = 1, HTTP_POST = 2 }; /* HEAD comes with GET */
+void http_route(struct http *http, unsigned methods, const char *path, http_handler handler,
+                void *arg);
+const char *http_request_path(const struct http_request *request);
+const char *http_request_query(const struct http_request *request,
+                               const char *name); /* decoded; NULL: absent */
+const char *http_request_header(const struct http_request *request, const char *name);
+bool http_request_is_local(const struct http_request *request); /* the peer is this host */
+/* Bytes are copied. content_type NULL: text/plain. */
+void http_reply(struct http_request *request, int status, const char *content_type,
+                const void *bytes, size_t len);
+
+/* What /healthz answers: NULL or "": 200 ok; else 503 with the text. */
+void http_health_set(struct http *http, const char *(*fn)(void *arg), void *arg);
+
+struct http_stats {
+    unsigned connections, sse_clients;
+    uint64_t requests, cache_hits, cache_misses, not_modified, parts_replies;
+    uint64_t rejected_host, rejected_deadline, rejected_limit, accept_pauses, sse_dropped;
+    size_t cache_bytes, cache_entries;
+};
+void http_stats_get(const struct http *http, struct http_stats *out);
+#endif

@@ -1,0 +1,135 @@
+/* The store: SQLite, DATA_DIR/shepherd.db. One writer thread does every write and every checkpoint;
+ * nothing else in the process writes. The loop hands over values and never waits.
+ *
+ * Promises: lines of one miner keep their order, none is stored twice; a SIGKILL loses at most the
+ * last 2 s of lines and no event that store_event() was called for more than 2 s before; a full
+ * disk degrades to memory (bounded, counted) and recovers by itself (a ballast file is given up
+ * first). Batches of at most 1 s or 2,000 rows, BEGIN IMMEDIATE. Thread: loop, unless a comment
+ * says otherwise. Only core/store sees sqlite3.h. */
+#ifndef SHEP_STORE_H
+#define SHEP_STORE_H
+
+#include "loop/loop.h"
+#include "shepherd/plugin.h"
+
+struct store;
+
+struct store_conf {
+    const char *data_dir; /* made with mode 0750 when it is not there */
+    int64_t keep_ms;    /* retention of miner_logs in time; 0: default 7 days, never under 1 hour */
+    int64_t keep_bytes; /* and in size of the text; 0: default 512 MiB */
+    int64_t queue_bytes; /* lines that may wait for the writer; 0: default 16 MiB */
+};
+
+/* The daemon holds DATA_DIR/shepherd.pid locked while it runs.
+ * Opens or creates the database, migrates, starts the writer. Blocks (start-up only). On failure a
+ * message for people is put into err[]: what, where, what to do. Results: 0; SHEP_E_BUSY (another
+ * daemon: *pid_out; exit 69); SHEP_E_UNSUPPORTED (newer than the program; exit 78); SHEP_E_IO (exit
+ * 74). A damaged database is moved aside to shepherd.db.corrupt.<time> and a new one made; the
+ * message then is a warning with result 0. */
+int store_open(const struct store_conf *conf, struct loop *loop, struct store **out, char *err,
+               size_t err_cap, int *pid_out);
+void store_close(struct store *store); /* writes everything, checkpoints, joins; at most 5 s */
+
+/* ---- miners: small, so start-up reads are synchronous and later changes go through the writer
+ * ---- */
+struct store_miner {
+    int64_t id;
+    const char *name, *location, *source, *path, *parser, *options_json;
+    int origin; /* enum miner_origin */
+};
+typedef void (*store_miner_fn)(const struct store_miner *miner, void *arg);
+int store_miners_each(struct store *store, store_miner_fn fn,
+                      void *arg); /* blocks: start-up only */
+/* Id of the miner of that name, made when there is none; its columns are brought up to date. The id
+ * is known at once (the loop keeps the name → id table), the row is written by the writer before
+ * any line that refers to it. */
+int64_t store_miner_put(struct store *store, const struct store_miner *miner);
+/* devices: one way in. key: lasting identity. miner_id 0: nobody's; then it is in
+ * unconfigured_devices too. */
+void store_device_put(struct store *store, const struct shep_found *found, int64_t miner_id,
+                      bool present);
+
+/* ---- the stream ---- */
+/* 0; SHEP_E_LIMIT: the queue is full, the line was dropped and counted. */
+int store_line(struct store *store, int64_t miner_id, int64_t at_ms, const char *text, size_t len);
+void store_event(struct store *store, const struct shep_event *event);
+/* Called on the loop when the queue is half full (true) and when it is nearly empty again (false).
+ */
+void store_on_pressure(struct store *store, void (*fn)(bool behind, void *arg), void *arg);
+/* Called on the loop after each commit that wrote lines (logs) or events. */
+void store_on_commit(struct store *store, void (*fn)(bool lines, bool events, void *arg),
+                     void *arg);
+
+/* ---- latest readings: all of a miner's, as one row; written at most once a minute and at close
+ * ---- */
+struct store_reading {
+    uint32_t metric; /* ids of plugin metrics are stored by name */
+    const char *name;
+    int64_t at_ms;
+    double value;
+    const char *text; /* attributes; NULL for metrics */
+};
+void store_latest_put(struct store *store, int64_t miner_id, const struct store_reading *readings,
+                      size_t n, double best_ever, int64_t best_ever_at_ms);
+typedef void (*store_latest_fn)(int64_t miner_id, const struct store_reading *readings, size_t n,
+                                double best_ever, int64_t best_ever_at_ms, void *arg);
+int store_latest_each(struct store *store, store_latest_fn fn,
+                      void *arg); /* blocks: start-up only */
+
+/* ---- for services ---- */
+void store_summary_put(struct store *store, const struct shep_summary *summary);
+void store_rollup_put(struct store *store, const struct shep_rollup *rollup,
+                      const char *metric_name);
+void store_rollup_fold(struct store *store, uint32_t from_s, uint32_t to_s, int64_t from_ms,
+                       int64_t to_ms);
+void store_rollup_drop(struct store *store, uint32_t period_s, int64_t before_ms);
+/* Rows by the writer or a reader thread; fn once on the loop. metric_name borrowed for the call. */
+void store_rollup_get(struct store *store, uint32_t period_s, uint32_t metric,
+                      const char *metric_name, int64_t from_ms, int64_t to_ms, shep_rollup_fn fn,
+                      void *arg);
+void store_kv_put(struct store *store, const char *plugin, const char *key,
+                  const char *value); /* NULL deletes */
+typedef void (*store_kv_fn)(const char *key, const char *value, void *arg);
+int store_kv_each(struct store *store, const char *plugin, store_kv_fn fn,
+                  void *arg); /* blocks: start-up only */
+/* Admin password hash and other settings: plugin "core", same table. */
+
+struct store_stats {
+    uint64_t lines, lines_dropped, events, commits, commit_errors;
+    int64_t queue_bytes, queue_limit_bytes, commit_last_us, commit_max_us, last_commit_ms;
+    int64_t db_bytes, wal_bytes, free_bytes;
+    bool degraded;     /* the database cannot be written */
+    char problem[256]; /* why, and what to do; empty: none */
+};
+void store_stats_get(struct store *store, struct store_stats *out);
+const char *store_db_path(const struct store *store);
+
+/* ---- reading, for the script process and `shepherd passwd`: a read-only connection of its own
+ * ---- */
+struct reader;
+/* SQLITE_OPEN_READONLY, query_only, no checkpoint on close, an authorizer that allows SELECT of
+ * tables other than `kv` and `settings`, functions but load_extension, and nothing else. NULL: not
+ * there (yet). Any one thread. */
+struct reader *reader_open(const char *db_path);
+void reader_close(struct reader *reader);
+struct reader_value {
+    enum { READER_NULL, READER_INT, READER_REAL, READER_TEXT } type;
+    int64_t i;
+    double r;
+    const char *text;
+    size_t len;
+};
+struct reader_limits {
+    uint32_t max_rows;        /* 0: 10,000 */
+    int64_t deadline_mono_ms; /* the query is interrupted when it passes; 0: 2 s from now */
+};
+/* fn gets each row: n columns with names; it returns false to stop. The statement is finished
+ * before this returns. 0, or SHEP_E_FORMAT (SQL error), SHEP_E_LIMIT (time or rows), SHEP_E_GONE;
+ * text in err. */
+typedef bool (*reader_row_fn)(const struct reader_value *columns, const char *const *names,
+                              size_t n, void *arg);
+int reader_query(struct reader *reader, const char *sql, const struct reader_value *params,
+                 size_t n_params, const struct reader_limits *limits, reader_row_fn fn, void *arg,
+                 char *err, size_t err_cap);
+#endif
