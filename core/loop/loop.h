@@ -28,9 +28,8 @@ typedef void (*loop_fd_fn)(int fd, uint32_t what,
                            void *arg); /* what: SHEP_WATCH_READ | SHEP_WATCH_WRITE */
 
 struct loop *loop_new(unsigned n_workers); /* worker threads start with the first job */
-void loop_free(struct loop *loop); /* joins the workers; jobs not begun are dropped, their done is
-                                      not called */
-int loop_run(struct loop *loop);   /* until loop_stop() */
+void loop_free(struct loop *loop);         /* finishes the jobs first */
+int loop_run(struct loop *loop);           /* until loop_stop() */
 void loop_stop(struct loop *loop);
 bool loop_run_once(struct loop *loop, int64_t wait_ms); /* tests: one turn; true if something ran */
 struct event_base *loop_base(struct loop *loop);        /* for core/http */
@@ -60,10 +59,12 @@ void loop_post(struct loop *loop, loop_fn fn, void *arg);
 /* free(mem) at the end of this turn, for what a caller up the stack may still hold. */
 void loop_defer_free(struct loop *loop, void *mem);
 
-/* run on a worker thread, then done on the loop. SHEP_E_LIMIT when 256 jobs wait already. After the
- * owner was swept, run may still run but done is called only when keep_done (it frees arg) is set.
- */
+/* run on a worker thread, then done on the loop, always: a sweep does not take that away, since
+ * done frees arg. SHEP_E_LIMIT when 256 jobs wait already. */
 int loop_work(struct loop *loop, struct loop_owner *owner, loop_fn run, loop_fn done, void *arg);
+/* Stop taking jobs, run what waits to its end, call every done. Before the rooms that jobs refer to
+ * are taken down. */
+void loop_work_finish(struct loop *loop);
 size_t loop_work_waiting(const struct loop *loop);
 
 /* HTTP client on the loop (libcurl). done is called exactly once, also on sweep (err SHEP_E_GONE).
