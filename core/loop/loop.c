@@ -37,14 +37,9 @@ void loop_post(struct loop *loop, loop_fn fn, void *arg)
         log_error("loop", "waking the loop failed: %s", strerror(errno));
 }
 
-/* Wake-ups coalesce, so the whole queue is taken at once; what is posted meanwhile wakes us again.
- */
-static void on_wake(evutil_socket_t fd, short what, void *arg)
+/* Wake-ups coalesce, so the whole queue is taken; what is posted meanwhile wakes us again. */
+void loop_run_posted(struct loop *loop)
 {
-    struct loop *loop = arg;
-    uint64_t count;
-    if (read(fd, &count, sizeof count) < 0 && errno != EAGAIN)
-        log_error("loop", "reading the wake-up failed: %s", strerror(errno));
     pthread_mutex_lock(&loop->post_lock);
     struct message *batch = loop->posted;
     size_t n = loop->n_posted;
