@@ -52,6 +52,8 @@ const char *miner_name(const struct miner *miner);
 enum shep_status miner_status(const struct miner *miner);
 enum miner_origin miner_origin(const struct miner *miner);
 int64_t miner_last_seen_ms(const struct miner *miner);
+/* The highest difficulty ever seen; *at_ms 0: none yet. */
+double miner_best_ever(const struct miner *miner, int64_t *at_ms);
 /* false: never said. */
 bool miner_value(const struct miner *miner, uint32_t metric, double *value, int64_t *at_ms);
 const char *miner_text(const struct miner *miner, uint32_t attr,
@@ -70,6 +72,8 @@ void herd_parser(struct herd *herd, struct miner *miner, const char *parser);
 void herd_summary(struct herd *herd, struct miner *miner, const struct shep_summary *summary);
 /* A reading from the database at start-up: shown with its age, never makes a miner online. */
 void herd_restore(struct herd *herd, struct miner *miner, const struct shep_reading *reading);
+
+void herd_restore_best(struct miner *miner, double difficulty, int64_t at_ms);
 
 /* Metrics that plugins declare. 0 and *id_out; SHEP_E_LIMIT over 64, SHEP_E_CONFIG when the name is
  * taken otherwise. */
