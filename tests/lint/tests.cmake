@@ -1,0 +1,5 @@
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+foreach(check rooms files format shell lua)
+    add_test(NAME lint_${check} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/lint.py ${check} ${CMAKE_SOURCE_DIR})
+    set_tests_properties(lint_${check} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60 LABELS lint)
+endforeach()
