@@ -1,0 +1,44 @@
+-- The Shepherd's settings: every one of them, each with its default. Nothing here is needed to start: copy this file
+-- to ~/.config/shepherd/shepherd.lua (or /etc/shepherd/shepherd.lua), take the `--` from what you want to change, and
+-- run `shepherd check`: it names every mistake with its line. After a change: `kill -HUP` the daemon, or
+-- `systemctl reload shepherd`. A file with a mistake changes nothing and the log says why.
+--
+-- It is Lua, but only data: assignments, no functions. An unknown name is an error, not a silence.
+
+-- Where the pages are served. A list serves several: { "127.0.0.1:8080", "[::1]:8080" }. Anything beyond this machine,
+-- like "0.0.0.0:8080", needs an admin password first: run `shepherd passwd`.
+-- listen = "127.0.0.1:8080"
+
+-- Names by which browsers may call us, besides addresses, localhost and this machine's own name.
+-- hosts = { "pi.local" }
+
+-- The database and the last price. By hand it is ~/.local/share/shepherd; the systemd unit uses /var/lib/shepherd.
+-- data_dir = "/var/lib/shepherd"
+
+-- Your own views: a file here replaces the shipped one of the same name. The first folder that has it wins.
+-- view_dirs = { "/etc/shepherd/views" }
+
+-- Your own plugins (.so) and Lua parsers, besides the shipped ones.
+-- plugin_dirs = { "/usr/local/lib/shepherd" }
+
+-- true: nothing ever leaves this machine, not even the question for the price.
+-- offline = false
+
+-- The miners. id (1 to 64 of A-Z a-z 0-9 . _ -), source and path are required.
+--   path      a device, a link to one (the names in /dev/serial/by-id/ stay the same after a reboot) or a pty
+--   baud      115200
+--   parser    "auto" listens until it knows the firmware; or the name of one, as `shepherd plugins` lists them
+--   location  a word for people: where it stands
+-- miners = {
+--   { id = "BARN-01", source = "serial", path = "/dev/ttyUSB0", baud = 115200, parser = "auto", location = "shelf 2" },
+--   { id = "BARN-02", source = "serial", path = "/dev/serial/by-id/usb-Espressif_USB_JTAG_serial_debug_unit-if00" },
+-- }
+
+-- Options of plugins, by the plugin's name; false switches one off.
+--   price    provider, interval (seconds)
+--   serial   discover: look for ports that nobody configured. listen: which of them are opened unasked: "known" (only
+--            Espressif's own USB: opening a stranger's port may reset somebody's 3D printer), "all" or "none"
+-- plugins = {
+--   price = { provider = "coincodex", interval = 1200 },
+--   serial = { discover = true, listen = "known" },
+-- }
