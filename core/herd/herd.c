@@ -206,28 +206,15 @@ void herd_listen(struct herd *herd, const struct herd_listener *listener)
     herd->listeners[herd->n_listeners++] = *listener;
 }
 
-struct miner *herd_miner_add(struct herd *herd, const struct miner_conf *conf)
+static struct miner *miner_new(struct herd *herd, size_t at, const struct miner_conf *conf)
 {
-    size_t at = 0;
-    for (; at < herd->n; at++) { /* strverscmp: BARN-2 stands before BARN-10 */
-        int order = strverscmp(herd->miners[at]->name, conf->name);
-        if (order == 0)
-            return NULL;
-        if (order > 0)
-            break;
-    }
     if (herd->n == herd->cap) {
         herd->cap = herd->cap ? herd->cap * 2 : 16;
         herd->miners = shep_realloc(herd->miners, herd->cap * sizeof *herd->miners);
     }
     struct miner *miner = shep_alloc(sizeof *miner);
     *miner = (struct miner){.herd = herd,
-                            .id = conf->id,
                             .name = shep_strdup(conf->name),
-                            .location = shep_strdup(conf->location),
-                            .source = shep_strdup(conf->source),
-                            .path = shep_strdup(conf->path),
-                            .origin = conf->origin,
                             .status = SHEP_STATUS_OFFLINE,
                             .status_at_ms = clock_wall_ms(),
                             .hashrate_1h = NAN,
@@ -236,6 +223,30 @@ struct miner *herd_miner_add(struct herd *herd, const struct miner_conf *conf)
     memmove(herd->miners + at + 1, herd->miners + at, (herd->n - at) * sizeof *herd->miners);
     herd->miners[at] = miner;
     herd->n++;
+    return miner;
+}
+
+static void set_conf_text(char **slot, const char *text)
+{
+    free(*slot);
+    *slot = shep_strdup(text);
+}
+
+struct miner *herd_miner_put(struct herd *herd, const struct miner_conf *conf)
+{
+    size_t at = 0;
+    int order = 1;
+    for (; at < herd->n; at++) { /* strverscmp: BARN-2 stands before BARN-10 */
+        order = strverscmp(herd->miners[at]->name, conf->name);
+        if (order >= 0)
+            break;
+    }
+    struct miner *miner = at < herd->n && order == 0 ? herd->miners[at] : miner_new(herd, at, conf);
+    miner->id = conf->id;
+    miner->origin = conf->origin;
+    set_conf_text(&miner->location, conf->location);
+    set_conf_text(&miner->source, conf->source);
+    set_conf_text(&miner->path, conf->path);
     topic_touch(herd->topics, TOPIC_HERD);
     return miner;
 }
@@ -318,16 +329,19 @@ static int64_t or_now(int64_t at_ms)
     return at_ms ? at_ms : clock_wall_ms();
 }
 
-void herd_line(struct herd *herd, struct miner *miner, int64_t at_ms, bool parsed)
+void herd_line(struct herd *herd, struct miner *miner, int64_t at_ms)
 {
     miner->lines++;
-    if (!parsed)
-        miner->lines_unparsed++;
     miner->last_seen_ms = or_now(at_ms);
     miner->line_mono_ms = clock_mono_ms();
     if (miner->status != SHEP_STATUS_ONLINE)
         update_status(miner);
     topic_touch(herd->topics, TOPIC_HERD);
+}
+
+void herd_line_unknown(struct miner *miner)
+{
+    miner->lines_unparsed++;
 }
 
 void herd_lines_dropped(struct herd *herd, struct miner *miner, uint64_t n)

@@ -38,8 +38,8 @@ struct herd *herd_new(struct loop *loop, struct topics *topics, const struct her
 void herd_free(struct herd *herd);
 void herd_listen(struct herd *herd, const struct herd_listener *listener); /* at most 8 */
 
-struct miner *herd_miner_add(struct herd *herd,
-                             const struct miner_conf *conf); /* NULL: the name is taken */
+/* The miner of that name, made when there is none; its configuration is brought up to date. */
+struct miner *herd_miner_put(struct herd *herd, const struct miner_conf *conf);
 void herd_miner_remove(struct herd *herd, struct miner *miner);
 struct miner *herd_miner_by_id(const struct herd *herd, int64_t id);
 struct miner *herd_miner_by_name(const struct herd *herd, const char *name);
@@ -60,7 +60,8 @@ const char *miner_text(const struct miner *miner, uint32_t attr,
                        int64_t *at_ms); /* NULL: never said */
 
 /* What happens to a miner. Times are wall ms of the event; 0: now. */
-void herd_line(struct herd *herd, struct miner *miner, int64_t at_ms, bool parsed);
+void herd_line(struct herd *herd, struct miner *miner, int64_t at_ms);
+void herd_line_unknown(struct miner *miner); /* the parser does not know it */
 void herd_lines_dropped(struct herd *herd, struct miner *miner, uint64_t n);
 /* 0, SHEP_E_LIMIT (outside the plausible range), SHEP_E_FORMAT (not finite), SHEP_E_BUG (unknown
  * id): counted. */

@@ -1,0 +1,108 @@
+/* The command line and the daemon that it starts: configuration, start and stop order, the glue
+ * between the rooms. Everything here runs on the loop thread. */
+#ifndef SHEP_CLI_H
+#define SHEP_CLI_H
+
+#include "http/http.h"
+#include "plugin/plugin.h"
+#include "script/script.h"
+
+#include <sysexits.h>
+
+/* ---- where things are: beside the program in a build tree, FHS-like under an installed prefix
+ * ---- */
+struct paths {
+    char *exe_dir, *script_exe, *plugins_dir, *lua_dir, *views_dir, *static_dir, *demo_dir;
+};
+/* 0; SHEP_E_GONE: something that every command needs is missing; the message is on stderr. */
+int paths_find(struct paths *out);
+void paths_free(struct paths *paths);
+
+/* ---- configuration ---- */
+struct listen_addr {
+    char *addr;
+    uint16_t port;
+};
+struct config {
+    char *file;   /* NULL: none, all defaults */
+    json_t *keys; /* what the file says; borrowed texts below point into it or are owned */
+    struct listen_addr *listen;
+    size_t n_listen;
+    const char **hosts, **view_dirs, **plugin_dirs;
+    size_t n_hosts, n_view_dirs, n_plugin_dirs;
+    char *data_dir;
+    bool offline;
+    int64_t silent_after_ms, keep_ms, keep_bytes;
+    const json_t *miners;  /* array or NULL */
+    const json_t *plugins; /* object or NULL */
+};
+struct config_overrides {
+    const char *file, *data_dir;
+    const char *listen[16];
+    size_t n_listen;
+};
+/* Reads and checks. Every mistake is one line on stderr: FILE:LINE: key: what is wrong and what to
+ * do. *plugins_out is loaded on the way, since plugins bring their own settings. 0; SHEP_E_CONFIG
+ * when there was any mistake (nothing is left to free then but what config_free() and
+ * plugins_free() take). */
+int config_load(const struct paths *paths, const struct config_overrides *overrides,
+                struct config *out, struct plugins **plugins_out);
+/* The same file again, against plugins that run already. */
+int config_reload(const struct paths *paths, const struct config_overrides *overrides,
+                  const struct plugins *plugins, struct config *out);
+void config_free(struct config *config);
+bool listen_is_loopback(const struct listen_addr *listen);
+
+/* ---- commands: exit codes of sysexits.h ---- */
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_plugins(int argc, char **argv);
+int cmd_render(int argc, char **argv);
+int cmd_passwd(int argc, char **argv);
+int cmd_help(int argc, char **argv);
+int cmd_parse(int argc, char **argv, const struct ingest_parsers *parsers); /* cmd_parse.c */
+/* An option that getopt_long() did not know: message with the nearest one, EX_USAGE. */
+int usage_error(const char *command, const char *fmt, ...) SHEP_PRINTF(2, 3);
+
+/* DATA_DIR/admin_password: an argon2id hash, mode 0600. */
+bool admin_password_is_set(const char *data_dir);
+
+/* ---- the running daemon ---- */
+struct daemon {
+    struct paths paths;
+    struct config_overrides overrides;
+    struct config config;
+    struct loop *loop;
+    struct loop_owner owner;
+    struct topics *topics;
+    struct herd *herd;
+    struct facts *facts;
+    struct store *store;
+    struct plugins *plugins;
+    struct script_pool *scripts;
+    struct http *http;
+    struct keeper *keeper;
+    struct status *status;
+    int64_t started_at_ms;
+    char **listening; /* "http://127.0.0.1:8080" */
+    size_t n_listening;
+    bool demo, restart_for_real, stopping;
+};
+
+/* keeper.c: what happens in the herd goes into the store; the store's health comes back as a fact.
+ */
+struct keeper *keeper_new(struct daemon *daemon);
+void keeper_restore(struct keeper *keeper); /* latest readings; after the miners are there */
+void keeper_flush(struct keeper *keeper);   /* before the store closes */
+void keeper_free(struct keeper *keeper);
+const char *keeper_health(void *daemon); /* for /healthz */
+
+/* status.c: the documents behind shepherd.system() and shepherd.config(). */
+struct status *status_new(struct daemon *daemon);
+void status_free(struct status *status);
+const void *status_topic_data(enum topic topic, size_t *len_out, void *daemon);
+
+/* notify.c: systemd's readiness protocol; nothing happens without NOTIFY_SOCKET. */
+void notify_send(const char *state);
+int64_t notify_watchdog_ms(void); /* how often to say WATCHDOG=1; 0: never */
+#endif
