@@ -104,6 +104,29 @@ const char *miner_text(const struct miner *miner, uint32_t attr, int64_t *at_ms)
     return text->text;
 }
 
+void miner_each_reading(const struct miner *miner, miner_reading_fn fn, void *arg)
+{
+    struct shep_reading reading = {.size = sizeof reading};
+    for (size_t i = 0; i < miner->n_metrics; i++) {
+        if (!miner->metrics[i].at_ms)
+            continue;
+        reading.metric = miner->herd->column_ids[i];
+        reading.at_ms = miner->metrics[i].at_ms;
+        reading.value = miner->metrics[i].value;
+        fn(miner->herd->columns[i].name, &reading, arg);
+    }
+    for (uint32_t id = SHEP_ATTR_FIRST; id < SHEP_ATTR_END; id++) {
+        const struct text *text = &miner->attrs[id - SHEP_ATTR_FIRST];
+        if (!text->text)
+            continue;
+        reading.metric = id;
+        reading.at_ms = text->at_ms;
+        reading.text = text->text;
+        reading.text_len = strlen(text->text);
+        fn(metric_name(id), &reading, arg);
+    }
+}
+
 /* ---- status ---- */
 
 static bool recent(int64_t mono_ms, int64_t now_ms, int64_t max_age_ms)

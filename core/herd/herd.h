@@ -58,6 +58,9 @@ double miner_best_ever(const struct miner *miner, int64_t *at_ms);
 bool miner_value(const struct miner *miner, uint32_t metric, double *value, int64_t *at_ms);
 const char *miner_text(const struct miner *miner, uint32_t attr,
                        int64_t *at_ms); /* NULL: never said */
+/* Every metric and attribute that it ever said. */
+typedef void (*miner_reading_fn)(const char *name, const struct shep_reading *reading, void *arg);
+void miner_each_reading(const struct miner *miner, miner_reading_fn fn, void *arg);
 
 /* What happens to a miner. Times are wall ms of the event; 0: now. */
 void herd_line(struct herd *herd, struct miner *miner, int64_t at_ms);

@@ -59,7 +59,9 @@ struct plugin_env { /* all borrowed for the life of the plugins */
     bool offline;
     const json_t *options; /* object: plugin name → object of options, or false */
 };
-void plugins_start(struct plugins *plugins, const struct plugin_env *env);
+/* Hands over the rooms; from here on miners may be put. Then start everything and attach them. */
+void plugins_prepare(struct plugins *plugins, const struct plugin_env *env);
+void plugins_start(struct plugins *plugins);
 void plugins_stop(struct plugins *plugins);
 
 /* A configured miner: makes or changes its row in the store, its miner in the herd (readings stay)

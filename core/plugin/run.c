@@ -50,10 +50,17 @@ static int call_start(struct plugin *plugin)
                : plugin->ops.service.start(&plugin->ctx, &plugin_host, &plugin->self);
 }
 
-static void start(struct plugin *plugin)
+/* Before the readings of the last run are restored: they may be of metrics that plugins declare. */
+static void prepare(struct plugin *plugin)
 {
     plugin->disabled = find_options(plugin);
-    if (plugin->disabled || !declare_metrics(plugin) || plugin->desc.kind == SHEP_KIND_PARSER)
+    if (!plugin->disabled && !declare_metrics(plugin))
+        plugin->loaded = false;
+}
+
+static void start(struct plugin *plugin)
+{
+    if (plugin->disabled || plugin->desc.kind == SHEP_KIND_PARSER)
         return; /* a parser is opened for each stream */
     store_kv_each(plugin->plugins->env.store, plugin->desc.name, add_kv, plugin);
     int64_t begun_us = loop_meter_begin();
@@ -92,14 +99,21 @@ static void on_topic(enum topic topic, uint64_t seq, void *arg)
     }
 }
 
-void plugins_start(struct plugins *plugins, const struct plugin_env *env)
+void plugins_prepare(struct plugins *plugins, const struct plugin_env *env)
 {
     plugins->env = *env;
     for (size_t i = 0; i < plugins->n; i++)
         if (plugins->items[i]->loaded)
+            prepare(plugins->items[i]);
+    topic_subscribe(env->topics, on_topic, plugins);
+}
+
+void plugins_start(struct plugins *plugins)
+{
+    for (size_t i = 0; i < plugins->n; i++)
+        if (plugins->items[i]->loaded)
             start(plugins->items[i]);
     plugins->running = true;
-    topic_subscribe(env->topics, on_topic, plugins);
     devices_attach_all(plugins);
 }
 

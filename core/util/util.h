@@ -54,5 +54,5 @@ int file_write_atomic(const char *path, const void *bytes, size_t len, unsigned 
 int dir_make(const char *path, unsigned mode); /* with parents; 0 or -errno */
 char *path_join_dup(const char *dir, const char *name);
 
-#pragma GCC poison strcpy strcat sprintf vsprintf gets strtok
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok
 #endif
