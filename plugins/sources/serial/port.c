@@ -1,0 +1,369 @@
+/* One configured port: closed, being opened on a worker thread, or open and read. Owns its
+ * descriptor and watch. Thread: loop.
+ *
+ * Promises: a hang-up closes the port at once (while it is open the kernel cannot give its number
+ * to the board that comes back); a port that is gone is tried again for ever, ever more slowly, but
+ * at once when a scan sees its path again; no port waits for another. */
+#include "serial.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+enum {
+    OPEN_AT_ONCE = 4,      /* a hub with 40 ports must not brown out, nor fill the worker queue */
+    OPEN_STAGGER_MS = 50,  /* 40 ports are open after 2 s */
+    RETRY_FIRST_MS = 1000, /* then 2, 4 … s */
+    RETRY_LAST_MS = 30000,
+    STABLE_MS = 10000,   /* open for this long: the next failure starts from the beginning */
+    FLAPS_TOLERATED = 3, /* short-lived openings in a row before reappearing is no reason any
+                            more to open at once */
+    EMPTY_READS_MAX = 64 /* a hang-up that poll() does not show; the loop must not spin on it */
+};
+
+enum port_state { PORT_CLOSED, PORT_OPENING, PORT_OPEN, PORT_REFUSED /* its options are wrong */ };
+
+struct open_job {      /* outlives the port when that is detached meanwhile */
+    struct port *port; /* NULL: detached */
+    struct open_request request;
+    struct open_result result;
+};
+
+struct port {
+    struct port *next;
+    struct serial *self;
+    struct shep_device *dev;
+    unsigned id;
+    char path[SERIAL_PATH_MAX];
+    int64_t baud;
+    bool deassert;
+    enum port_state state;
+    struct open_job *job;
+    struct serial_handle handle;
+    struct shep_watch *watch;
+    dev_t rdev;
+    bool missing; /* the path was not there when it was last looked at */
+    unsigned fails, flaps, empty_reads;
+    int64_t due_ms, opened_ms; /* monotonic */
+};
+
+/* xorshift64: spreads retries, nothing secret. */
+static uint64_t random_next(struct serial *self)
+{
+    uint64_t x = self->random;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return self->random = x;
+}
+
+static int64_t retry_delay_ms(struct port *port)
+{
+    int64_t delay = RETRY_FIRST_MS;
+    for (unsigned i = 1; i < port->fails && delay < RETRY_LAST_MS; i++)
+        delay *= 2;
+    if (delay > RETRY_LAST_MS)
+        delay = RETRY_LAST_MS;
+    return delay - (int64_t)(random_next(port->self) % (uint64_t)(delay / 4)); /* 75 to 100 % */
+}
+
+static void pump_fire(void *arg)
+{
+    struct serial *self = arg;
+    self->pump = NULL;
+    port_pump(self);
+}
+
+static void pump_arm(struct serial *self, int64_t in_ms)
+{
+    self->host->timer_cancel(self->ctx, self->pump);
+    self->pump = NULL;
+    if (self->host->timer(self->ctx, in_ms > 0 ? in_ms : 0, 0, pump_fire, self, &self->pump) < 0)
+        self->pump = NULL; /* the next scan calls port_pump() */
+}
+
+static void port_retry(struct port *port)
+{
+    port->state = PORT_CLOSED;
+    port->fails++;
+    port->due_ms = port->self->host->mono_ms(port->self->ctx) + retry_delay_ms(port);
+}
+
+static void port_down(struct port *port, const char *why)
+{
+    port->self->host->device_link(port->self->ctx, port->dev, 0, why);
+}
+
+static void port_close(struct port *port)
+{
+    if (port->watch)
+        port->self->host->watch_cancel(port->self->ctx, port->watch);
+    port->watch = NULL;
+    serial_close(&port->handle);
+}
+
+static void port_lost(struct port *port, const char *what)
+{
+    struct serial *self = port->self;
+    char why[SERIAL_WHY_MAX];
+    port_close(port);
+    if (self->host->mono_ms(self->ctx) - port->opened_ms >= STABLE_MS)
+        port->fails = port->flaps = 0;
+    else
+        port->flaps++;
+    port_retry(port);
+    snprintf(why, sizeof why, "%s: %s", port->path, what);
+    port_down(port, why);
+    pump_arm(self, 0);
+}
+
+/* ---- reading ---- */
+
+static bool hung_up(int fd)
+{
+    struct pollfd probe = {.fd = fd, .events = POLLIN};
+    struct termios tio;
+    if (poll(&probe, 1, 0) > 0 && (probe.revents & (POLLHUP | POLLERR | POLLNVAL)))
+        return true;
+    return tcgetattr(fd, &tio) < 0 && errno == EIO;
+}
+
+static const char hang_up_text[] =
+    "unplugged or switched off (the port hung up); it is opened again as soon as it is back";
+
+static void port_readable(int fd, uint32_t what, void *arg)
+{
+    struct port *port = arg;
+    char bytes[SERIAL_READ_BYTES];
+    ssize_t len = read(fd, bytes, sizeof bytes);
+    if (len > 0) {
+        port->empty_reads = 0;
+        port->self->host->feed(port->self->ctx, port->dev, bytes, (size_t)len);
+    } else if (len == 0) {
+        if (hung_up(fd) || ++port->empty_reads > EMPTY_READS_MAX)
+            port_lost(port, hang_up_text);
+    } else if (errno != EAGAIN && errno != EINTR) {
+        port_lost(port, hang_up_text); /* EIO, ENXIO, ENODEV: the device went away */
+    }
+}
+
+/* ---- opening ---- */
+
+static void job_run(void *arg)
+{
+    struct open_job *job = arg;
+    serial_open(&job->request, &job->result);
+}
+
+static void port_opened(struct port *port, struct open_result *result)
+{
+    struct serial *self = port->self;
+    port->handle = result->handle;
+    port->rdev = result->rdev;
+    port->missing = false;
+    port->empty_reads = 0;
+    if (self->host->watch_fd(self->ctx, port->handle.fd, SHEP_WATCH_READ | SHEP_WATCH_STREAM,
+                             port_readable, port, &port->watch) < 0) {
+        port->watch = NULL;
+        serial_close(&port->handle);
+        port_retry(port);
+        port_down(port, "the port cannot be watched; is the limit on file descriptors reached?");
+        return;
+    }
+    port->state = PORT_OPEN;
+    port->opened_ms = self->host->mono_ms(self->ctx);
+    self->host->log(self->ctx, SHEP_LOG_INFO, "%s: open for %s", port->path,
+                    self->host->device_name(self->ctx, port->dev));
+    if (result->sharer[0])
+        self->host->log(self->ctx, SHEP_LOG_WARN,
+                        "%s: %s has the port open too and takes bytes away; stop it", port->path,
+                        result->sharer);
+    self->host->device_link(self->ctx, port->dev, 1, NULL);
+}
+
+static void job_done(void *arg)
+{
+    struct open_job *job = arg;
+    struct port *port = job->port;
+    if (!port) {
+        serial_close(&job->result.handle); /* detached meanwhile; self may be gone as well */
+        free(job);
+        return;
+    }
+    port->job = NULL;
+    port->self->opening--;
+    if (job->result.err < 0) {
+        port->missing = job->result.missing;
+        port_retry(port);
+        port_down(port, job->result.why);
+    } else {
+        port_opened(port, &job->result);
+    }
+    pump_arm(port->self, 0);
+    free(job);
+}
+
+static void port_open(struct port *port)
+{
+    struct serial *self = port->self;
+    struct open_job *job = calloc(1, sizeof *job);
+    if (job) {
+        job->port = port;
+        memcpy(job->request.path, port->path, sizeof port->path);
+        memcpy(job->request.sysfs_root, self->sysfs_root, sizeof self->sysfs_root);
+        memcpy(job->request.dev_root, self->dev_root, sizeof self->dev_root);
+        job->request.baud = port->baud;
+        job->request.deassert = port->deassert;
+        job->result.handle.fd = -1;
+    }
+    if (!job || self->host->work(self->ctx, job_run, job_done, job) < 0) {
+        free(job);
+        port_retry(port); /* the queue of jobs is full: later */
+        return;
+    }
+    port->job = job;
+    port->state = PORT_OPENING;
+    self->opening++;
+}
+
+void port_pump(struct serial *self)
+{
+    int64_t now = self->host->mono_ms(self->ctx), next = INT64_MAX;
+    for (struct port *port = self->ports; port; port = port->next) {
+        if (port->state != PORT_CLOSED)
+            continue;
+        if (port->due_ms <= now && now >= self->next_open_ms && self->opening < OPEN_AT_ONCE) {
+            self->next_open_ms = now + OPEN_STAGGER_MS;
+            port_open(port);
+        } else if (port->due_ms < next) {
+            next = port->due_ms;
+        }
+    }
+    if (next == INT64_MAX)
+        return;
+    int64_t wait = next - now;
+    pump_arm(self, wait > OPEN_STAGGER_MS ? wait : OPEN_STAGGER_MS);
+}
+
+/* ---- what the scan sees ---- */
+
+void port_seen(struct serial *self, unsigned id, bool exists, dev_t rdev)
+{
+    struct port *port = self->ports;
+    while (port && port->id != id)
+        port = port->next;
+    if (!port)
+        return; /* detached since the scan began */
+    if (port->state == PORT_OPEN) {
+        if (!exists)
+            port_lost(port,
+                      "unplugged (its path is gone); it is opened again as soon as it is back");
+        else if (rdev != port->rdev)
+            port_lost(port, "now another device; it is opened anew");
+    }
+    bool back = port->missing && exists;
+    port->missing = !exists;
+    if (back && port->state == PORT_CLOSED && port->flaps < FLAPS_TOLERATED) {
+        port->due_ms = self->host->mono_ms(self->ctx);
+        pump_arm(self, 0);
+    }
+}
+
+size_t port_count(const struct serial *self)
+{
+    size_t n = 0;
+    for (const struct port *port = self->ports; port; port = port->next)
+        n++;
+    return n;
+}
+
+size_t port_views(const struct serial *self, struct port_view *out, size_t max)
+{
+    size_t n = 0;
+    for (const struct port *port = self->ports; port && n < max; port = port->next, n++) {
+        out[n] = (struct port_view){.id = port->id};
+        memcpy(out[n].path, port->path, sizeof port->path);
+    }
+    return n;
+}
+
+/* ---- life ---- */
+
+/* What is wrong with the options of a miner is said on its own row, not by refusing the plugin. */
+static bool options_read(struct port *port)
+{
+    const struct shep_host *host = port->self->host;
+    struct shep_ctx *ctx = port->self->ctx;
+    const char *path = "", *lines = "leave";
+    char why[SERIAL_WHY_MAX] = "";
+    host->device_opt_str(ctx, port->dev, "path", &path);
+    host->device_opt_str(ctx, port->dev, "dtr_rts", &lines);
+    host->device_opt_int(ctx, port->dev, "baud", &port->baud);
+    port->deassert = !strcmp(lines, "deassert");
+    if (path[0] != '/')
+        snprintf(why, sizeof why, "path \"%.200s\" must be absolute, like /dev/ttyUSB0", path);
+    else if (snprintf(port->path, sizeof port->path, "%s", path) >= (int)sizeof port->path)
+        snprintf(why, sizeof why, "path \"%.200s…\" is too long", path);
+    else if (!serial_baud_known(port->baud))
+        snprintf(why, sizeof why,
+                 "%s: baud %lld is not a standard rate; miners use 115200 (also possible: 2400 to "
+                 "2000000, not 1200, which sends some boards to their boot loader)",
+                 path, (long long)port->baud);
+    if (why[0])
+        port_down(port, why);
+    return !why[0];
+}
+
+int port_new(struct serial *self, struct shep_device *dev)
+{
+    struct port *port = calloc(1, sizeof *port);
+    if (!port)
+        return SHEP_E_NOMEM;
+    port->self = self;
+    port->dev = dev;
+    port->id = ++self->next_id;
+    port->handle.fd = -1;
+    port->baud = 115200;
+    port->due_ms = self->host->mono_ms(self->ctx);
+    port->state = options_read(port) ? PORT_CLOSED : PORT_REFUSED;
+    struct port **end = &self->ports; /* opened in the order of the configuration */
+    while (*end)
+        end = &(*end)->next;
+    *end = port;
+    pump_arm(self, 0);
+    return 0;
+}
+
+static void port_destroy(struct port *port)
+{
+    if (port->job) {
+        port->job->port = NULL;
+        port->self->opening--;
+    }
+    port_close(port);
+    free(port);
+}
+
+void port_free(struct serial *self, struct shep_device *dev)
+{
+    for (struct port **at = &self->ports; *at; at = &(*at)->next)
+        if ((*at)->dev == dev) {
+            struct port *port = *at;
+            *at = port->next;
+            port_destroy(port);
+            return;
+        }
+}
+
+void port_free_all(struct serial *self)
+{
+    while (self->ports) {
+        struct port *port = self->ports;
+        self->ports = port->next;
+        port_destroy(port);
+    }
+}

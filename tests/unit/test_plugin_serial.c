@@ -1,0 +1,731 @@
+/* The serial source on pseudo-terminals and a made sysfs tree: no hardware, no daemon. */
+#include "unit/fakehost.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pty.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <unistd.h>
+
+struct bench {
+    struct fake *fake;
+    struct shep_device *dev;
+    char root[64];
+    char path[128]; /* a symlink to the slave, as socat's link= makes it */
+    int master;
+};
+
+static void run(const char *fmt, ...)
+{
+    char command[1024];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(command, sizeof command, fmt, args);
+    va_end(args);
+    if (system(command) != 0)
+        fail_msg("failed: %s", command);
+}
+
+static int pty_make(const char *link)
+{
+    char name[64];
+    int master, slave;
+    assert_int_equal(openpty(&master, &slave, name, NULL, NULL), 0);
+    close(slave);
+    fcntl(master, F_SETFD, FD_CLOEXEC);
+    if (link) {
+        unlink(link);
+        assert_int_equal(symlink(name, link), 0);
+    }
+    return master;
+}
+
+static struct bench *bench_new(void)
+{
+    struct bench *b = calloc(1, sizeof *b);
+    char opt[128];
+    snprintf(b->root, sizeof b->root, "/tmp/shep-serial-XXXXXX");
+    assert_non_null(mkdtemp(b->root));
+    run("mkdir -p %s/sys/class/tty %s/dev", b->root, b->root);
+    snprintf(b->path, sizeof b->path, "%s/tty", b->root);
+    b->master = -1;
+    b->fake = fake_new("source_serial.so");
+    snprintf(opt, sizeof opt, "%s/sys", b->root);
+    fake_opt(b->fake, "sysfs_root", opt);
+    snprintf(opt, sizeof opt, "%s/dev", b->root);
+    fake_opt(b->fake, "dev_root", opt);
+    return b;
+}
+
+static void bench_start(struct bench *b)
+{
+    assert_int_equal(fake_start(b->fake), 0);
+    b->dev = fake_device(b->fake, "BARN-01");
+    fake_device_opt(b->dev, "path", b->path);
+}
+
+static void bench_free(struct bench *b)
+{
+    fake_free(b->fake);
+    if (b->master >= 0)
+        close(b->master);
+    run("rm -rf %s", b->root);
+    free(b);
+}
+
+static struct bench *bench_open(void)
+{
+    struct bench *b = bench_new();
+    b->master = pty_make(b->path);
+    bench_start(b);
+    assert_int_equal(fake_attach(b->fake, b->dev), 0);
+    fake_advance(b->fake, 1);
+    assert_int_equal(fake_link(b->dev), 1);
+    return b;
+}
+
+static void say(struct bench *b, const char *text)
+{
+    assert_int_equal(write(b->master, text, strlen(text)), (ssize_t)strlen(text));
+}
+
+static bool has(const char *text, const char *part)
+{
+    return strstr(text, part) != NULL;
+}
+
+static int slave_fd(const struct bench *b)
+{
+    return open(b->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+}
+
+static void feeds_bytes_as_they_are(void **state)
+{
+    struct bench *b = bench_open();
+    say(b, ">>> Completed 1 share(s)\r\n\x01\xff half");
+    while (fake_poll(b->fake, 1000) > 0 && !has(fake_fed(b->dev, NULL), "half"))
+        ;
+    assert_string_equal(fake_fed(b->dev, NULL), ">>> Completed 1 share(s)\r\n\x01\xff half");
+    assert_true(fake_logged(b->fake, "open for BARN-01"));
+    assert_int_equal(fake_poll(b->fake, 0), 0);
+    bench_free(b);
+}
+
+static void port_is_raw_and_keeps_its_lines_at_close(void **state)
+{
+    struct bench *b = bench_open();
+    struct termios tio;
+    int fd = slave_fd(b);
+    assert_true(fd >= 0);
+    assert_int_equal(tcgetattr(fd, &tio), 0);
+    assert_false(tio.c_cflag & HUPCL);
+    assert_false(tio.c_cflag & CRTSCTS);
+    assert_true(tio.c_cflag & CLOCAL);
+    assert_true((tio.c_cflag & CSIZE) == CS8);
+    assert_false(tio.c_lflag & (ECHO | ICANON | ISIG));
+    assert_false(tio.c_iflag & (ICRNL | IXON));
+    assert_int_equal(cfgetispeed(&tio), B115200);
+    close(fd);
+    bench_free(b);
+}
+
+/* Every descriptor of the plugin, found by its link target. */
+static void descriptor_is_closed_on_exec(void **state)
+{
+    struct bench *b = bench_open();
+    char real[256], link[64], target[256];
+    int seen = 0;
+    assert_non_null(realpath(b->path, real));
+    for (int fd = 0; fd < 256; fd++) {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        ssize_t len = readlink(link, target, sizeof target - 1);
+        if (len < 0)
+            continue;
+        target[len] = 0;
+        if (strcmp(target, real))
+            continue;
+        seen++;
+        assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+        assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
+    }
+    assert_int_equal(seen, 1);
+    bench_free(b);
+}
+
+static void reads_at_most_one_block_a_turn(void **state)
+{
+    struct bench *b = bench_open();
+    char block[3000];
+    size_t before, after;
+    memset(block, 'x', sizeof block);
+    assert_int_equal(write(b->master, block, sizeof block), sizeof block);
+    assert_int_equal(write(b->master, block, sizeof block), sizeof block);
+    fake_poll(b->fake, 1000);
+    fake_fed(b->dev, &before);
+    assert_true(before > 0 && before <= 4096);
+    while (fake_poll(b->fake, 200) > 0)
+        ;
+    fake_fed(b->dev, &after);
+    assert_int_equal(after, 2 * sizeof block);
+    bench_free(b);
+}
+
+static void pauses_while_the_database_is_behind(void **state)
+{
+    struct bench *b = bench_open();
+    fake_choke(b->fake, true);
+    say(b, "line\n");
+    assert_int_equal(fake_poll(b->fake, 20), 0);
+    fake_choke(b->fake, false);
+    assert_int_equal(fake_poll(b->fake, 1000), 1);
+    bench_free(b);
+}
+
+static void silence_is_not_a_hang_up(void **state)
+{
+    struct bench *b = bench_open();
+    fake_advance(b->fake, 3600 * 1000);
+    fake_poll(b->fake, 0);
+    assert_int_equal(fake_link(b->dev), 1);
+    assert_int_equal(fake_link_changes(b->dev), 1);
+    bench_free(b);
+}
+
+static void hang_up_closes_at_once_after_the_last_bytes(void **state)
+{
+    struct bench *b = bench_open();
+    say(b, "last words\n");
+    fake_poll(b->fake, 1000);
+    close(b->master);
+    b->master = -1;
+    for (int i = 0; i < 5 && fake_link(b->dev) == 1; i++)
+        fake_poll(b->fake, 1000);
+    assert_int_equal(fake_link(b->dev), 0);
+    assert_true(has(fake_link_why(b->dev), "unplugged"));
+    assert_int_equal(fake_watches(b->fake), 0);
+    assert_string_equal(fake_fed(b->dev, NULL), "last words\n");
+    bench_free(b);
+}
+
+static void hang_up(struct bench *b)
+{
+    close(b->master);
+    b->master = -1;
+    for (int i = 0; i < 5 && fake_link(b->dev) == 1; i++)
+        fake_poll(b->fake, 1000);
+    unlink(b->path);
+    assert_int_equal(fake_link(b->dev), 0);
+}
+
+static void comes_back_within_one_scan(void **state)
+{
+    struct bench *b = bench_open();
+    fake_advance(b->fake, 60000); /* it was stable */
+    hang_up(b);
+    fake_advance(b->fake, 300000); /* the back-off is at its end now */
+    assert_int_equal(fake_link(b->dev), 0);
+    assert_true(has(fake_link_why(b->dev), "no such port; is it plugged in?"));
+    b->master = pty_make(b->path);
+    fake_advance(b->fake, 2100);
+    assert_int_equal(fake_link(b->dev), 1);
+    say(b, "again\n");
+    fake_poll(b->fake, 1000);
+    assert_true(has(fake_fed(b->dev, NULL), "again"));
+    bench_free(b);
+}
+
+static void path_that_leads_elsewhere_is_opened_anew(void **state)
+{
+    struct bench *b = bench_open();
+    int other = pty_make(b->path), old = b->master;
+    b->master = other;
+    fake_advance(b->fake, 2100 + 1000);
+    assert_int_equal(fake_link(b->dev), 1);
+    assert_int_equal(fake_watches(b->fake), 1);
+    say(b, "new board\n");
+    fake_poll(b->fake, 1000);
+    assert_string_equal(fake_fed(b->dev, NULL), "new board\n");
+    close(old);
+    bench_free(b);
+}
+
+static void removed_path_closes_without_a_hang_up(void **state)
+{
+    struct bench *b = bench_open();
+    unlink(b->path);
+    fake_advance(b->fake, 2100);
+    assert_int_equal(fake_link(b->dev), 0);
+    assert_int_equal(fake_watches(b->fake), 0);
+    bench_free(b);
+}
+
+static void flapping_port_is_tried_ever_more_slowly(void **state)
+{
+    struct bench *b = bench_open();
+    int64_t slowest = 0;
+    for (int i = 0; i < 10; i++) {
+        hang_up(b);
+        b->master = pty_make(b->path);
+        int64_t from = fake_mono_ms(b->fake);
+        while (fake_link(b->dev) != 1 && fake_mono_ms(b->fake) - from < 60000)
+            fake_advance(b->fake, 100);
+        assert_int_equal(fake_link(b->dev), 1);
+        slowest = fake_mono_ms(b->fake) - from;
+    }
+    assert_true(slowest >= 20000 && slowest <= 31000);
+    bench_free(b);
+}
+
+static void missing_path_names_the_known_ports(void **state)
+{
+    struct bench *b = bench_new();
+    run("mkdir -p %s/sys/class/tty/ttyUSB0 %s/sys/class/tty/ttyACM3 %s/sys/class/tty/ttyS0",
+        b->root, b->root, b->root);
+    bench_start(b);
+    fake_attach(b->fake, b->dev);
+    fake_advance(b->fake, 1);
+    assert_int_equal(fake_link(b->dev), 0);
+    assert_true(has(fake_link_why(b->dev), "no such port; is it plugged in? known ports: "));
+    assert_true(has(fake_link_why(b->dev), "/dev/ttyUSB0"));
+    assert_true(has(fake_link_why(b->dev), "/dev/ttyACM3"));
+    assert_false(has(fake_link_why(b->dev), "ttyS0"));
+    bench_free(b);
+}
+
+static void locked_port_names_its_holder(void **state)
+{
+    struct bench *b = bench_new();
+    int ready[2];
+    char byte;
+    b->master = pty_make(b->path);
+    assert_int_equal(pipe(ready), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        int fd = slave_fd(b);
+        flock(fd, LOCK_EX);
+        if (write(ready[1], "x", 1) != 1)
+            _exit(1);
+        pause();
+        _exit(0);
+    }
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    bench_start(b);
+    fake_attach(b->fake, b->dev);
+    fake_advance(b->fake, 1);
+    assert_int_equal(fake_link(b->dev), 0);
+    char pid[32];
+    snprintf(pid, sizeof pid, "(pid %d)", child);
+    assert_true(has(fake_link_why(b->dev), "in use by"));
+    assert_true(has(fake_link_why(b->dev), pid));
+    kill(child, 9);
+    waitpid(child, NULL, 0);
+    fake_advance(b->fake, 5000);
+    assert_int_equal(fake_link(b->dev), 1);
+    close(ready[0]);
+    close(ready[1]);
+    bench_free(b);
+}
+
+static void second_miner_on_one_port_is_told(void **state)
+{
+    struct bench *b = bench_open();
+    struct shep_device *twin = fake_device(b->fake, "TWIN");
+    fake_device_opt(twin, "path", b->path);
+    fake_attach(b->fake, twin);
+    fake_advance(b->fake, 100);
+    assert_int_equal(fake_link(b->dev), 1);
+    assert_int_equal(fake_link(twin), 0);
+    assert_true(has(fake_link_why(twin), "another miner of yours has the same path"));
+    fake_detach(b->fake, b->dev);
+    fake_advance(b->fake, 5000);
+    assert_int_equal(fake_link(twin), 1);
+    bench_free(b);
+}
+
+static bool denied_port_is_told(void)
+{
+    struct bench *b = bench_new();
+    char name[64];
+    b->master = pty_make(b->path);
+    assert_int_equal(ptsname_r(b->master, name, sizeof name), 0);
+    assert_int_equal(chmod(name, 0), 0);
+    bench_start(b);
+    fake_attach(b->fake, b->dev);
+    fake_advance(b->fake, 1);
+    bool told = has(fake_link_why(b->dev), "permission denied; the port belongs to the group ") &&
+                has(fake_link_why(b->dev), "run `sudo usermod -aG ");
+    bench_free(b);
+    return told;
+}
+
+/* Root may open everything, so root runs it in a child without rights. */
+static void denied_port_names_group_and_remedy(void **state)
+{
+    if (geteuid() != 0) {
+        assert_true(denied_port_is_told());
+        return;
+    }
+    int status = 0;
+    pid_t child = fork();
+    if (child == 0)
+        _exit(setgid(65534) == 0 && setuid(65534) == 0 && denied_port_is_told() ? 0 : 1);
+    waitpid(child, &status, 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+static void why_of(const char *path, const char *part)
+{
+    struct bench *b = bench_new();
+    bench_start(b);
+    fake_device_opt(b->dev, "path", path);
+    assert_int_equal(fake_attach(b->fake, b->dev), 0);
+    fake_advance(b->fake, 10);
+    assert_int_equal(fake_link(b->dev), 0);
+    if (!has(fake_link_why(b->dev), part))
+        fail_msg("%s: said \"%s\", wanted \"%s\"", path, fake_link_why(b->dev), part);
+    bench_free(b);
+}
+
+static void what_is_no_port_is_told_in_words(void **state)
+{
+    why_of("/dev/null", "not a serial port");
+    why_of("/etc/passwd", "source = \"replay\"");
+    why_of("/tmp", "not a serial port");
+    why_of("ttyUSB0", "must be absolute");
+    why_of("/dev/null/x", "no such port");
+}
+
+static void unusual_baud_is_refused_for_ever(void **state)
+{
+    struct bench *b = bench_new();
+    b->master = pty_make(b->path);
+    bench_start(b);
+    fake_device_opt(b->dev, "baud", "74880");
+    fake_attach(b->fake, b->dev);
+    fake_advance(b->fake, 60000);
+    assert_int_equal(fake_link(b->dev), 0);
+    assert_true(has(fake_link_why(b->dev), "baud 74880"));
+    bench_free(b);
+}
+
+static void detaching_during_an_opening_closes_it(void **state)
+{
+    struct bench *b = bench_new();
+    b->master = pty_make(b->path);
+    bench_start(b);
+    fake_advance(b->fake, 1);
+    fake_hold_jobs(b->fake, true);
+    fake_attach(b->fake, b->dev);
+    fake_advance(b->fake, 1);
+    assert_true(fake_jobs_waiting(b->fake) > 0);
+    fake_detach(b->fake, b->dev);
+    fake_hold_jobs(b->fake, false);
+    fake_advance(b->fake, 1);
+    assert_int_equal(fake_watches(b->fake), 0);
+    int fd = slave_fd(b); /* nobody holds the lock */
+    assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+    close(fd);
+    bench_free(b);
+}
+
+static void stopping_during_work_leaves_nothing(void **state)
+{
+    struct bench *b = bench_new();
+    b->master = pty_make(b->path);
+    bench_start(b);
+    fake_hold_jobs(b->fake, true);
+    fake_attach(b->fake, b->dev);
+    fake_advance(b->fake, 10);
+    assert_int_equal(fake_jobs_waiting(b->fake), 2); /* a scan and an opening */
+    fake_stop(b->fake);
+    bench_free(b);
+}
+
+static void forty_ports_are_opened_one_after_the_other(void **state)
+{
+    struct bench *b = bench_new();
+    struct shep_device *devs[40];
+    int masters[40];
+    bench_start(b);
+    for (int i = 0; i < 40; i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s/tty%d", b->root, i);
+        masters[i] = pty_make(path);
+        devs[i] = fake_device(b->fake, "M");
+        fake_device_opt(devs[i], "path", path);
+        fake_attach(b->fake, devs[i]);
+    }
+    fake_advance(b->fake, 500);
+    int up = 0;
+    for (int i = 0; i < 40; i++)
+        up += fake_link(devs[i]) == 1;
+    assert_true(up >= 5 && up <= 12);
+    fake_advance(b->fake, 2000);
+    for (int i = 0; i < 40; i++)
+        assert_int_equal(fake_link(devs[i]), 1);
+    for (int i = 0; i < 40; i++)
+        close(masters[i]);
+    bench_free(b);
+}
+
+/* ---- discovery ---- */
+
+/* A USB serial port in the made tree: usb device, interface, tty, and a node that exists. */
+static void plug(struct bench *b, const char *tty, const char *port, const char *vid,
+                 const char *pid, const char *serial, const char *product)
+{
+    char usb[256], tree[512];
+    bool acm = has(tty, "ACM");
+    snprintf(usb, sizeof usb, "%s/sys/devices/usb1/%s", b->root, port);
+    snprintf(tree, sizeof tree, "%s/%s:1.0%s%s", usb, port, acm ? "" : "/", acm ? "" : tty);
+    run("mkdir -p %s/tty/%s %s/sys/class/tty/%s", tree, tty, b->root, tty);
+    run("echo %s > %s/idVendor; echo %s > %s/idProduct; echo 00 > %s/%s:1.0/bInterfaceNumber", vid,
+        usb, pid, usb, usb, port);
+    if (serial)
+        run("echo '%s' > %s/serial", serial, usb);
+    if (product)
+        run("printf '%s\\n' > %s/product", product, usb);
+    run("ln -sfn %s %s/sys/class/tty/%s/device", tree, b->root, tty);
+    run("ln -sfn /dev/null %s/dev/%s", b->root, tty);
+}
+
+static void unplug(struct bench *b, const char *tty, const char *port)
+{
+    run("rm -rf %s/sys/class/tty/%s %s/dev/%s %s/sys/devices/usb1/%s", b->root, tty, b->root, tty,
+        b->root, port);
+}
+
+static void strangers_are_found_and_lost_once(void **state)
+{
+    struct bench *b = bench_new();
+    plug(b, "ttyUSB0", "1-1.2", "1a86", "7523", NULL, "USB Serial");
+    plug(b, "ttyACM0", "1-1.3", "303a", "1001", "F0:F5:BD:4A:AB:CC", "USB JTAG/serial debug unit");
+    bench_start(b);
+    fake_advance(b->fake, 1);
+    assert_int_equal(fake_found_count(b->fake), 2);
+    const struct fake_found *ch340 = fake_found(b->fake, "usb:1a86:7523@1-1.2");
+    assert_non_null(ch340);
+    assert_true(has(ch340->path, "/dev/ttyUSB0"));
+    assert_string_equal(ch340->port_path, "1-1.2");
+    assert_string_equal(ch340->description, "CH340: USB Serial");
+    assert_string_equal(ch340->vendor_id, "1a86");
+    assert_string_equal(ch340->serial, "");
+    assert_int_equal(ch340->flags, 0);
+    const struct fake_found *esp = fake_found(b->fake, "usb:303a:1001:F0:F5:BD:4A:AB:CC");
+    assert_non_null(esp);
+    assert_int_equal(esp->flags, SHEP_FOUND_LISTEN);
+    fake_advance(b->fake, 20000);
+    assert_int_equal(fake_found_calls(b->fake), 2);
+    unplug(b, "ttyUSB0", "1-1.2");
+    fake_advance(b->fake, 2100);
+    assert_int_equal(fake_found_count(b->fake), 1);
+    assert_int_equal(fake_lost_calls(b->fake), 1);
+    bench_free(b);
+}
+
+static void moved_device_keeps_its_key(void **state)
+{
+    struct bench *b = bench_new();
+    plug(b, "ttyACM0", "1-1.3", "303a", "1001", "F0:F5:BD:4A:AB:CC", NULL);
+    bench_start(b);
+    fake_advance(b->fake, 1);
+    unplug(b, "ttyACM0", "1-1.3");
+    plug(b, "ttyACM1", "1-1.4", "303a", "1001", "F0:F5:BD:4A:AB:CC", NULL);
+    fake_advance(b->fake, 2100);
+    assert_int_equal(fake_found_count(b->fake), 1);
+    const struct fake_found *esp = fake_found(b->fake, "usb:303a:1001:F0:F5:BD:4A:AB:CC");
+    assert_non_null(esp);
+    assert_true(has(esp->path, "ttyACM1"));
+    bench_free(b);
+}
+
+static void equal_serials_are_told_apart_by_place(void **state)
+{
+    struct bench *b = bench_new();
+    plug(b, "ttyUSB0", "1-1", "10c4", "ea60", "ABC", NULL);
+    bench_start(b);
+    fake_advance(b->fake, 1);
+    assert_non_null(fake_found(b->fake, "usb:10c4:ea60:ABC"));
+    plug(b, "ttyUSB1", "1-2", "10c4", "ea60", "ABC", NULL);
+    plug(b, "ttyUSB2", "1-3", "10c4", "ea60", "0001", NULL);
+    fake_advance(b->fake, 2100);
+    assert_int_equal(fake_found_count(b->fake), 3);
+    assert_non_null(fake_found(b->fake, "usb:10c4:ea60:ABC")); /* who was there keeps its key */
+    assert_non_null(fake_found(b->fake, "usb:10c4:ea60:ABC@1-2"));
+    assert_non_null(fake_found(b->fake, "usb:10c4:ea60:0001@1-3"));
+    assert_true(fake_logged(b->fake, "is not unique"));
+    fake_advance(b->fake, 10000);
+    assert_int_equal(fake_found_calls(b->fake), 3);
+    assert_int_equal(fake_lost_calls(b->fake), 0);
+    bench_free(b);
+}
+
+static void equal_serials_at_start_both_get_their_place(void **state)
+{
+    struct bench *b = bench_new();
+    plug(b, "ttyUSB0", "1-1", "10c4", "ea60", "ABC", NULL);
+    plug(b, "ttyUSB1", "1-2", "10c4", "ea60", "ABC", NULL);
+    bench_start(b);
+    fake_advance(b->fake, 1);
+    assert_non_null(fake_found(b->fake, "usb:10c4:ea60:ABC@1-1"));
+    assert_non_null(fake_found(b->fake, "usb:10c4:ea60:ABC@1-2"));
+    assert_int_equal(fake_found_count(b->fake), 2);
+    bench_free(b);
+}
+
+static void listen_all_takes_likely_bridges_only(void **state)
+{
+    struct bench *b = bench_new();
+    fake_opt(b->fake, "listen", "all");
+    plug(b, "ttyUSB0", "1-1", "1a86", "7523", NULL, NULL);
+    plug(b, "ttyACM0", "1-2", "1546", "01a7", NULL, "u-blox 7 GPS");
+    plug(b, "ttyACM1", "1-3", "303a", "0009", NULL, NULL);
+    bench_start(b);
+    fake_advance(b->fake, 1);
+    assert_int_equal(fake_found(b->fake, "usb:1a86:7523@1-1")->flags, SHEP_FOUND_LISTEN);
+    assert_int_equal(fake_found(b->fake, "usb:1546:01a7@1-2")->flags, 0);
+    assert_int_equal(fake_found(b->fake, "usb:303a:0009@1-3")->flags, 0);
+    assert_true(has(fake_found(b->fake, "usb:303a:0009@1-3")->description, "not mining"));
+    bench_free(b);
+}
+
+static void hostile_device_texts_are_made_harmless(void **state)
+{
+    struct bench *b = bench_new();
+    plug(b, "ttyUSB0", "1-1", "10c4", "ea60", "a b<x>\"$\x01", "two\\033words\\001");
+    bench_start(b);
+    fake_advance(b->fake, 1);
+    const struct fake_found *found = fake_found(b->fake, "usb:10c4:ea60:a_b_x____");
+    assert_non_null(found);
+    assert_string_equal(found->description, "CP210x: two?words?");
+    bench_free(b);
+}
+
+static void configured_ports_are_no_strangers(void **state)
+{
+    struct bench *b = bench_new();
+    char link[160];
+    plug(b, "ttyUSB0", "1-1", "1a86", "7523", NULL, NULL);
+    snprintf(link, sizeof link, "%s/dev/ttyUSB0", b->root);
+    b->master = pty_make(link); /* instead of /dev/null */
+    bench_start(b);
+    fake_device_opt(b->dev, "path", link);
+    fake_attach(b->fake, b->dev);
+    fake_advance(b->fake, 3000);
+    assert_int_equal(fake_link(b->dev), 1);
+    assert_int_equal(fake_found_calls(b->fake), 0);
+    fake_detach(b->fake, b->dev);
+    fake_advance(b->fake, 3000);
+    assert_int_equal(fake_found_count(b->fake), 1);
+    fake_attach(b->fake, b->dev);
+    fake_advance(b->fake, 3000);
+    assert_int_equal(fake_found_count(b->fake), 0);
+    bench_free(b);
+}
+
+static void ports_listened_to_stay_known_until_unplugged(void **state)
+{
+    struct bench *b = bench_new();
+    char link[160];
+    plug(b, "ttyACM0", "1-1", "303a", "1001", "AA", NULL);
+    snprintf(link, sizeof link, "%s/dev/ttyACM0", b->root);
+    b->master = pty_make(link);
+    bench_start(b);
+    fake_advance(b->fake, 1);
+    assert_int_equal(fake_found_count(b->fake), 1);
+    fake_device_opt(b->dev, "path", link);
+    fake_attach(b->fake, b->dev); /* as the core does for LISTEN */
+    fake_advance(b->fake, 5000);
+    assert_int_equal(fake_link(b->dev), 1);
+    assert_int_equal(fake_found_count(b->fake), 1);
+    unplug(b, "ttyACM0", "1-1");
+    fake_advance(b->fake, 2100);
+    assert_int_equal(fake_found_count(b->fake), 0);
+    assert_int_equal(fake_link(b->dev), 0);
+    bench_free(b);
+}
+
+static void discovery_can_be_switched_off(void **state)
+{
+    struct bench *b = bench_new();
+    fake_opt(b->fake, "discover", "false");
+    plug(b, "ttyUSB0", "1-1", "1a86", "7523", NULL, NULL);
+    bench_start(b);
+    fake_advance(b->fake, 10000);
+    assert_int_equal(fake_found_calls(b->fake), 0);
+    bench_free(b);
+}
+
+static void broken_sysfs_trees_are_survived(void **state)
+{
+    struct bench *b = bench_new();
+    run("mkdir -p %s/sys/class/tty/ttyUSB0 %s/sys/class/tty/ttyUSB1; ln -s /nowhere "
+        "%s/sys/class/tty/ttyUSB1/device; ln -s / %s/sys/class/tty/ttyUSB0/device; ln -s /dev/null "
+        "%s/dev/ttyUSB0; ln -s /dev/null %s/dev/ttyUSB1",
+        b->root, b->root, b->root, b->root, b->root, b->root);
+    plug(b, "ttyUSB2", "1-1", "zzzz", "7523", NULL, NULL);
+    bench_start(b);
+    fake_advance(b->fake, 3000);
+    assert_int_equal(fake_found_calls(b->fake), 0);
+    bench_free(b);
+}
+
+static void relative_roots_are_refused(void **state)
+{
+    struct fake *fake = fake_new("source_serial.so");
+    fake_opt(fake, "dev_root", "dev");
+    assert_int_equal(fake_start(fake), SHEP_E_CONFIG);
+    assert_true(has(fake_failure(fake), "dev_root"));
+    fake_free(fake);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(feeds_bytes_as_they_are),
+        cmocka_unit_test(port_is_raw_and_keeps_its_lines_at_close),
+        cmocka_unit_test(descriptor_is_closed_on_exec),
+        cmocka_unit_test(reads_at_most_one_block_a_turn),
+        cmocka_unit_test(pauses_while_the_database_is_behind),
+        cmocka_unit_test(silence_is_not_a_hang_up),
+        cmocka_unit_test(hang_up_closes_at_once_after_the_last_bytes),
+        cmocka_unit_test(comes_back_within_one_scan),
+        cmocka_unit_test(path_that_leads_elsewhere_is_opened_anew),
+        cmocka_unit_test(removed_path_closes_without_a_hang_up),
+        cmocka_unit_test(flapping_port_is_tried_ever_more_slowly),
+        cmocka_unit_test(missing_path_names_the_known_ports),
+        cmocka_unit_test(locked_port_names_its_holder),
+        cmocka_unit_test(second_miner_on_one_port_is_told),
+        cmocka_unit_test(denied_port_names_group_and_remedy),
+        cmocka_unit_test(what_is_no_port_is_told_in_words),
+        cmocka_unit_test(unusual_baud_is_refused_for_ever),
+        cmocka_unit_test(detaching_during_an_opening_closes_it),
+        cmocka_unit_test(stopping_during_work_leaves_nothing),
+        cmocka_unit_test(forty_ports_are_opened_one_after_the_other),
+        cmocka_unit_test(strangers_are_found_and_lost_once),
+        cmocka_unit_test(moved_device_keeps_its_key),
+        cmocka_unit_test(equal_serials_are_told_apart_by_place),
+        cmocka_unit_test(equal_serials_at_start_both_get_their_place),
+        cmocka_unit_test(listen_all_takes_likely_bridges_only),
+        cmocka_unit_test(hostile_device_texts_are_made_harmless),
+        cmocka_unit_test(configured_ports_are_no_strangers),
+        cmocka_unit_test(ports_listened_to_stay_known_until_unplugged),
+        cmocka_unit_test(discovery_can_be_switched_off),
+        cmocka_unit_test(broken_sysfs_trees_are_survived),
+        cmocka_unit_test(relative_roots_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
