@@ -21,6 +21,12 @@
 -- Your own plugins (.so) and Lua parsers, besides the shipped ones.
 -- plugin_dirs = { "/usr/local/lib/shepherd" }
 
+-- Seconds without a line after which a connected miner counts as silent.
+-- silent_after = 60
+
+-- How long log lines are kept, and how many of them: whichever comes first. Readings and history stay.
+-- keep = { days = 7, megabytes = 512 }
+
 -- true: nothing ever leaves this machine, not even the question for the price.
 -- offline = false
 
@@ -29,6 +35,7 @@
 --   baud      115200
 --   parser    "auto" listens until it knows the firmware; or the name of one, as `shepherd plugins` lists them
 --   location  a word for people: where it stands
+--   dtr_rts   "leave" does not touch the two lines that reset a board; "deassert" is for boards that hang otherwise
 -- miners = {
 --   { id = "BARN-01", source = "serial", path = "/dev/ttyUSB0", baud = 115200, parser = "auto", location = "shelf 2" },
 --   { id = "BARN-02", source = "serial", path = "/dev/serial/by-id/usb-Espressif_USB_JTAG_serial_debug_unit-if00" },
@@ -37,7 +44,7 @@
 -- Options of plugins, by the plugin's name; false switches one off.
 --   price    provider, interval (seconds)
 --   serial   discover: look for ports that nobody configured. listen: which of them are opened unasked: "known" (only
---            Espressif's own USB: opening a stranger's port may reset somebody's 3D printer), "all" or "none"
+--            Espressif's own USB: opening a stranger's port may reset somebody's 3D printer) or "all" plausible ones
 -- plugins = {
 --   price = { provider = "coincodex", interval = 1200 },
 --   serial = { discover = true, listen = "known" },
