@@ -6,6 +6,7 @@
 #ifndef SHEP_INGEST_H
 #define SHEP_INGEST_H
 
+#include "ingest/units.h"
 #include "shepherd/plugin.h"
 #include "util/util.h"
 
@@ -15,7 +16,11 @@ enum {
     INGEST_SURE = 80, /* confidence at which a parser is chosen at once */
     INGEST_PLAUSIBLE =
         30, /* confidence that is enough at the end of a file, or when the replay buffer is full */
-    INGEST_PARTIAL_MS = 2000 /* a line without its end is stored after this silence */
+    INGEST_PARTIAL_MS = 2000, /* a line without its end is stored after this silence */
+    INGEST_REPROBE_LINES =
+        200, /* after a reset, so many lines may show that it is another firmware */
+    INGEST_EMIT_MAX =
+        256 /* readings and events of one line: a parser in a loop must not flood us */
 };
 
 /* The parsers to choose from; outlives its streams. The order breaks ties. */
@@ -32,18 +37,23 @@ struct ingest_line {
     const char *text; /* valid UTF-8, no CR LF NUL, secrets masked; not NUL-terminated */
     size_t len;
     int64_t at_ms;
-    uint64_t number; /* 1, 2, 3 …, blank lines counted */
+    uint64_t number; /* 1, 2, 3 …, blank lines counted; CR CR LF is one end */
     bool truncated;
-    bool partial; /* stored after silence; the rest of the line comes as a line of its own */
+    bool partial; /* stored after silence; the rest of the line comes as a line of its own, but the
+                     parser gets all of it in one piece once its end is there */
 };
 
 struct ingest_callbacks { /* any may be NULL; arg is the stream's */
     void (*line)(const struct ingest_line *line,
                  void *arg); /* every line that is not blank, for the store */
-    /* known: what the parser said of it; called after the readings of the line */
+    /* known: what the parser said of it; called after the readings of the line. line: as the parser
+     * got it */
     void (*parsed)(const struct ingest_line *line, bool known, void *arg);
     void (*chosen)(const char *parser, int confidence,
                    void *arg); /* before the replayed lines are parsed */
+    /* Values are finite, at_ms is set, text is valid UTF-8 of at most SHEP_TEXT_MAX bytes without
+     * control characters, NUL-terminated. Ranges are not checked. The result goes back to the
+     * parser. */
     int (*reading)(const struct shep_reading *reading, uint64_t line_number, void *arg);
     int (*event)(const struct shep_event *event, uint64_t line_number, void *arg);
 };
@@ -72,33 +82,30 @@ void ingest_end(struct ingest_stream *stream, int64_t at_ms);
 struct ingest_stats {
     uint64_t lines, unparsed; /* without blank ones; unparsed only once a parser is chosen, replayed
                                  lines included */
-    uint64_t truncated, bad_bytes, blank;
-    const char *parser; /* NULL: none yet */
-    int confidence;
+    uint64_t truncated, bad_bytes, blank; /* bad: replaced by U+FFFD */
+    uint64_t readings, refused; /* emitted by the parser; refused: not finite, too many, bad id */
+    const char *parser;         /* NULL: none yet */
+    int confidence;             /* at the choice; 100 when the caller named the parser */
 };
 void ingest_stats_get(const struct ingest_stream *stream, struct ingest_stats *out);
 
-/* secrets.def, applied: text is edited in place (it never grows); returns the new length. `state`
- * carries what a multi-line or glued construction needs between lines; zero it per stream. */
+/* secrets.def, applied: what is secret in the line becomes ***. `state` carries what goes on over a
+ * line end (a JSON key whose value stands on the next line); zero it per stream. */
 struct secrets_state {
     uint32_t flags;
 };
-size_t secrets_mask(struct secrets_state *state, char *text, size_t len);
+/* Edits text in place and returns the new length, at most cap_bytes. Text grows by up to 3 bytes
+ * for each value shorter than ***; what then does not fit is cut at a character. Doing it twice
+ * changes nothing. */
+size_t secrets_mask(struct secrets_state *state, char *text, size_t len, size_t cap_bytes);
 
-/* The host table for code that runs parsers without a daemon (parse, tests, fuzzers): only emit,
- * event, log, now_ms and metric_id work. */
+/* The host table for parsers, in the daemon and without one. emit and event go to the callbacks of
+ * the stream; log, fail, now_ms, mono_ms and metric_id work; opt_* say SHEP_E_GONE, the rest is not
+ * there. */
 const struct shep_host *ingest_host(void);
 
-/* ---- units: text of devices to SI units; the one place that knows suffixes (CONTRACT "Metrics")
- * ---- */
-
-/* "12.34K", "1.2M", "3.00G", "462.00KH/s", "0.0032", "85.4T" → number; k K M G T P E Z with or
- * without a blank before them, an optional unit behind (H/s, Hash, Hashes, H). The whole text must
- * be it. false: not a number, negative, not finite. */
-bool unit_parse_scaled(const char *text, size_t len, double *out);
-/* "0  01:02:03", "000d 00:10:42", "12:34:56" → seconds. */
-bool unit_parse_duration(const char *text, size_t len, double *seconds_out);
-/* "wallet.worker.x" → wallet up to the first dot, worker all after it (len 0: none). */
-void unit_split_user(const char *user, size_t len, size_t *wallet_len, const char **worker,
-                     size_t *worker_len);
+/* Where metric_id() looks up metrics that plugins declared (metrics.def is known already). Set it
+ * once, before the first stream; NULL: none. 0 and *id_out, or an error. */
+typedef int (*ingest_metric_fn)(const char *name, uint32_t *id_out, void *arg);
+void ingest_host_set_metric_id(ingest_metric_fn fn, void *arg);
 #endif
