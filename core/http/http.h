@@ -15,7 +15,7 @@ enum {
     HTTP_HEADERS_MAX = 8192,
     HTTP_BODY_MAX = 65536,
     HTTP_CONNECTIONS_MAX = 1024,
-    HTTP_PER_PEER_MAX = 32, /* loopback and trusted proxies are exempt */
+    HTTP_PER_PEER_MAX = 32, /* connections from this host itself are exempt */
     HTTP_DEADLINE_MS =
         10000, /* from the first byte of a request to its last; also for an idle keep-alive */
     HTTP_SSE_BACKLOG_MAX = 262144,
@@ -32,6 +32,7 @@ struct http_conf {
         *static_dirs; /* served under /static/, first wins: overrides, built assets, views/static */
     size_t n_static_dirs;
     int64_t deadline_ms;                    /* 0: HTTP_DEADLINE_MS; tests shorten it */
+    int64_t heartbeat_ms;                   /* 0: HTTP_SSE_HEARTBEAT_MS; likewise */
     unsigned max_connections, max_per_peer; /* 0: the defaults */
     const char
         *version; /* for the Server-less X-Shepherd header used to reload kiosks after an upgrade */
@@ -45,7 +46,10 @@ int http_listen(struct http *http, const char *addr, uint16_t port, uint16_t *po
                 size_t err_cap);
 /* Stop accepting, answer what is in flight, end SSE, then call done; at most 2 s. */
 void http_drain(struct http *http, loop_fn done, void *arg);
+/* After the loop has stopped, before topics_free(); script_pool_free() may come before or after. */
 void http_free(struct http *http);
+/* Replaces http_conf.hosts, for a configuration that was read again. Copied. */
+void http_hosts_set(struct http *http, const char *const *hosts, size_t n_hosts);
 
 /* ---- routes in C: /healthz, /events and /static/ are built in; others may be added before
  * http_listen() ---- */
@@ -58,7 +62,11 @@ const char *http_request_path(const struct http_request *request);
 const char *http_request_query(const struct http_request *request,
                                const char *name); /* decoded; NULL: absent */
 const char *http_request_header(const struct http_request *request, const char *name);
-bool http_request_is_local(const struct http_request *request); /* the peer is this host */
+/* The peer is this host, and no proxy says that it speaks for another. */
+bool http_request_is_local(const struct http_request *request);
+enum http_method http_request_method(const struct http_request *request);
+/* The body of a POST, at most HTTP_BODY_MAX; valid until http_reply(). NULL when there is none. */
+const void *http_request_body(const struct http_request *request, size_t *len_out);
 /* Bytes are copied. content_type NULL: text/plain. */
 void http_reply(struct http_request *request, int status, const char *content_type,
                 const void *bytes, size_t len);

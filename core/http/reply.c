@@ -1,0 +1,191 @@
+/* Replies. Every one carries the security headers. evhttp allocates three times and prints once for
+ * each header, so ours go into one, whose value holds the further lines; they are built from
+ * constants and from text that passed wire_value_safe(). Thread: loop. */
+#include "http/internal.h"
+
+#include "util/clock.h"
+
+#include <event2/http_struct.h>
+#include <event2/keyvalq_struct.h>
+
+/* ---- blobs ---- */
+
+struct blob *blob_new(size_t len)
+{
+    struct blob *blob = shep_alloc(sizeof *blob + len);
+    blob->refs = 1;
+    blob->len = len;
+    return blob;
+}
+
+struct blob *blob_ref(struct blob *blob)
+{
+    blob->refs++;
+    return blob;
+}
+
+void blob_unref(struct blob *blob)
+{
+    if (blob && --blob->refs == 0)
+        free(blob);
+}
+
+static void blob_sent(const void *bytes, size_t len, void *blob)
+{
+    blob_unref(blob);
+}
+
+/* ---- header lines ---- */
+
+/* As evhttp_add_header(), which refuses line ends; evhttp frees it with free(). */
+static void add_lines(struct evkeyvalq *headers, const char *name, const char *value)
+{
+    struct evkeyval *header = shep_alloc(sizeof *header);
+    header->key = shep_strdup(name);
+    header->value = shep_strdup(value);
+    header->next.tqe_next = NULL;
+    header->next.tqe_prev = headers->tqh_last;
+    *headers->tqh_last = header;
+    headers->tqh_last = &header->next.tqe_next;
+}
+
+/* evhttp would format the date anew for each reply. */
+static const char *date_now(struct http *http)
+{
+    int64_t now_s = clock_wall_ms() / 1000;
+    if (now_s != http->date_s) {
+        http->date_s = now_s;
+        time_t seconds = (time_t)now_s;
+        struct tm tm;
+        gmtime_r(&seconds, &tm);
+        evutil_date_rfc1123(http->date, sizeof http->date, &tm);
+    }
+    return http->date;
+}
+
+static const char *reason(int status)
+{
+    static const struct {
+        int status;
+        const char *text;
+    } reasons[] = {{200, "OK"},
+                   {302, "Found"},
+                   {303, "See Other"},
+                   {304, "Not Modified"},
+                   {400, "Bad Request"},
+                   {403, "Forbidden"},
+                   {404, "Not Found"},
+                   {405, "Method Not Allowed"},
+                   {413, "Content Too Large"},
+                   {414, "URI Too Long"},
+                   {421, "Misdirected Request"},
+                   {429, "Too Many Requests"},
+                   {500, "Internal Server Error"},
+                   {503, "Service Unavailable"},
+                   {505, "HTTP Version Not Supported"}};
+    for (size_t i = 0; i < ARRAY_LEN(reasons); i++)
+        if (reasons[i].status == status)
+            return reasons[i].text;
+    return status < 400 ? "OK" : status < 500 ? "Client Error" : "Server Error";
+}
+
+/* ---- sending ---- */
+
+struct evbuffer *reply_body(struct http_request *request)
+{
+    if (request->ev && evhttp_request_get_connection(request->ev))
+        return evhttp_request_get_output_buffer(request->ev);
+    if (request->ev)
+        evhttp_request_free(request->ev); /* cut loose when its connection went: ours to free */
+    free(request);
+    return NULL;
+}
+
+static void add_head(struct http_request *request, const char *name, const char *value)
+{
+    struct evkeyvalq *headers = evhttp_request_get_output_headers(request->ev);
+    if (request->ev->minor > 0)
+        add_lines(headers, "Date", date_now(request->http));
+    add_lines(headers, name, value);
+    if (request->close || request->http->draining)
+        evhttp_add_header(headers, "Connection", "close");
+}
+
+void reply_send(struct http_request *request, int status, const char *name, const char *value,
+                size_t len)
+{
+    add_head(request, name, value);
+    if (request->head) {
+        char text[24];
+        snprintf(text, sizeof text, "%zu", len);
+        evhttp_add_header(evhttp_request_get_output_headers(request->ev), "Content-Length", text);
+    }
+    request->state = REQUEST_ANSWERED;
+    evhttp_send_reply(request->ev, status, reason(status), NULL);
+}
+
+void reply_stream(struct http_request *request, const char *type)
+{
+    char value[1024];
+    snprintf(value, sizeof value,
+             "%s\r\nCache-Control: no-store\r\nX-Accel-Buffering: no" HTTP_SECURITY_HEAD(""), type);
+    add_head(request, "Content-Type", value);
+    request->state = REQUEST_STREAM;
+    conn_state_set(request->conn, CONN_STREAM);
+    evhttp_send_reply_start(request->ev, 200, "OK");
+}
+
+void reply_bytes(struct http_request *request, int status, const char *type, const char *lines,
+                 const void *bytes, size_t len)
+{
+    struct evbuffer *body = reply_body(request);
+    if (!body)
+        return;
+    if (!request->head)
+        evbuffer_add(body, bytes, len);
+    struct buf value = {0};
+    buf_add_str(&value, type && wire_value_safe(type) ? type : "text/plain; charset=utf-8");
+    if (!strstr(lines, "Cache-Control:"))
+        buf_add_str(&value, "\r\nCache-Control: no-store");
+    buf_add_str(&value, lines);
+    buf_add_str(&value, HTTP_SECURITY_HEAD(""));
+    reply_send(request, status, "Content-Type", value.data, len);
+    buf_free(&value);
+}
+
+void http_reply(struct http_request *request, int status, const char *content_type,
+                const void *bytes, size_t len)
+{
+    reply_bytes(request, status, content_type, "", bytes, len);
+}
+
+void reply_blob(struct http_request *request, int status, const char *head, struct blob *blob)
+{
+    struct evbuffer *body = reply_body(request);
+    if (!body)
+        return;
+    if (!request->head &&
+        evbuffer_add_reference(body, blob->bytes, blob->len, blob_sent, blob_ref(blob)) != 0)
+        blob_unref(blob);
+    reply_send(request, status, "Content-Type", head, blob->len);
+}
+
+/* The messages are ours and constant: nothing that a stranger sent is repeated to him. */
+void reply_error(struct http_request *request, int status, const char *lines, const char *message)
+{
+    struct buf body = {0};
+    bool json = request_wants_json(request);
+    if (json)
+        buf_printf(&body, "{\"success\":false,\"message\":\"%s\"}\n", message);
+    else
+        buf_printf(&body,
+                   "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+                   "<meta name=\"viewport\" content=\"width=device-width\">"
+                   "<title>%d %s - The Shepherd</title></head>\n"
+                   "<body><h1>%d %s</h1>\n<p>%s</p>\n<p><a href=\"/\">The Shepherd</a></p>"
+                   "</body></html>\n",
+                   status, reason(status), status, reason(status), message);
+    reply_bytes(request, status, json ? "application/json" : "text/html; charset=utf-8", lines,
+                body.data, body.len);
+    buf_free(&body);
+}
