@@ -88,5 +88,12 @@ void loop_work_finish(struct loop *loop)
     for (unsigned i = 0; i < loop->n_started; i++)
         pthread_join(loop->workers[i], NULL);
     loop->n_started = 0;
+    while (!STAILQ_EMPTY(&loop->jobs)) { /* no worker could be started */
+        struct job *job = STAILQ_FIRST(&loop->jobs);
+        STAILQ_REMOVE_HEAD(&loop->jobs, link);
+        loop->n_jobs--;
+        job->run(job->arg);
+        loop_post(loop, job_finish, job);
+    }
     loop_run_posted(loop);
 }
