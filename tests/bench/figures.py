@@ -19,13 +19,14 @@ CONNECTIONS = 64
 
 
 def made_log(bench, lines):
-    """A log of one board, as pty_feed writes it: from a port of our own."""
+    """A log of one board: the eight lines that pty_feed writes, over and over."""
     out = bench.scratch / f"board-{lines}.log"
     with out.open("w") as log:
         turn = written = 0
         while written < lines:
             turn += 1
-            log.write(f">>> Completed {turn // 77} share(s), {turn} Khashes, avg. hashrate {50 + turn % 10}.{turn % 100:02} KH/s\n"
+            log.write(f">>> Completed {turn // 77} share(s), {turn} Khashes, "
+                      f"avg. hashrate {50 + turn % 10}.{turn % 100:02} KH/s\n"
                       f">>> Valid blocks: 0\n>>> Block templates: {1 + turn // 30}\n"
                       f">>> Best difficulty: {1 + turn // 1000}.{turn % 1000:03}K\n>>> 32Bit shares: {turn // 77}\n"
                       f">>> Temperature: {45 + turn % 3}\n>>> Total MHashes: {turn // 1000}\n"
@@ -317,8 +318,8 @@ def startup(bench):
     for path in ("/healthz", "/api/herd_data", "/"):
         first_200(bench, path, data)
         runs = [first_200(bench, path, data) for _ in range(5 if bench.quick else 15)]
-        yield {"name": "startup", "path": path, "runs": len(runs), "first_200_ms": round(median([r[0] for r in runs]), 1),
-               "worst_ms": round(max(r[0] for r in runs), 1), "stop_ms": round(median([r[1] for r in runs]), 1),
+        yield {"name": "startup", "path": path, "runs": len(runs),
+               "first_200_ms": round(median([r[0] for r in runs]), 1), "worst_ms": round(max(r[0] for r in runs), 1), "stop_ms": round(median([r[1] for r in runs]), 1),
                "stop_worst_ms": round(max(r[1] for r in runs), 1), "aim": "50 ms, stop 100 ms"}
 
 
@@ -385,7 +386,7 @@ def delays(marks, seen):
 
 
 def latency(bench):
-    """From a line on the wire to /api/herd_data, and to the event that tells browsers; a line a second from each miner."""
+    """From a line on the wire to /api/herd_data, and to the event that tells browsers; each miner says one a second."""
     for name, look in (("latency_api", look_api), ("latency_events", look_events)):
         feed, daemon = flock(bench)
         feed.begin(MINERS, 8 if bench.quick else 30, 103)  # 103: no beat with the event every 250 ms
@@ -425,4 +426,5 @@ def look_events(daemon, marks):
     return seen
 
 
-FIGURES = [parse, parser, ingest_farm, ingest_10k, ingest_flat_out, http, keepalive, disk, memory, idle, startup, latency]
+FIGURES = [parse, parser, ingest_farm, ingest_10k, ingest_flat_out, http, keepalive, disk, memory, idle, startup,
+           latency]
