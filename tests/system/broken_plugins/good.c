@@ -1,0 +1,2 @@
+#define TOY_NAME "good"
+#include "toy.h"

@@ -1,0 +1,3 @@
+#define TOY_NAME "no_symbol"
+#define TOY_NO_SYMBOL
+#include "toy.h"

@@ -1,0 +1,2 @@
+#define TOY_NAME "writable"
+#include "toy.h"
