@@ -287,11 +287,13 @@ static size_t find_key(struct secrets_state *state, const struct secret *secret,
 static size_t find_bracket(const struct secret *secret, const char *text, size_t at, size_t len,
                            struct spans *spans)
 {
-    at = skip_blanks(text, at + strlen(secret->word), len);
+    size_t level, quote;
+    at += strlen(secret->word);
+    at = skip_blanks(text, at + quote_open(text, at, len, &level), len);
     bool separated = at < len && (text[at] == ':' || text[at] == '=');
     if (separated)
         at = skip_blanks(text, at + 1, len);
-    size_t level, quote = quote_open(text, at, len, &level);
+    quote = quote_open(text, at, len, &level);
     if (at < len && text[at] == '[') {
         const char *close = memchr(text + at, ']', len - at);
         size_t end = close ? (size_t)(close - text) : len;
