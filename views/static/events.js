@@ -4,15 +4,20 @@
 // passes on what it hears over a BroadcastChannel. A hidden page lets go of both. Browsers give
 // locks only to pages from localhost or over https; elsewhere each page in sight has a stream of
 // its own, and hidden ones still have none.
+//
+// The stream asks for the topics that some page in sight was made from. "system" costs the daemon a
+// look at itself every other second, so it matters that nobody asks for it who does not show it.
 
-const TOPICS = ["herd", "logs", "events", "facts", "config", "system"];
+const USUAL = ["herd", "logs", "events", "facts", "config"]; // as long as a page does not know better
 const LOCK = "shepherd-events";
 const AWAY_AFTER_MS = 3000; // a restart is quicker than this: no banner for it
 const RETRY_MS = 1000;
 const QUIET_MS = 30000; // heartbeats cannot be seen from here: after this silence, ask
 const PROBE_WITHIN_MS = 5000;
 
-let told; // the callbacks of events_start()
+const me = Math.random().toString(36).slice(2);
+const needs = new Map(); // page → its topics; the page that holds the stream knows all
+let told = null; // the callbacks of events_start()
 let version = null;
 let away_since = null; // ms when the stream broke; null: it is there
 let away_timer = 0;
@@ -20,6 +25,7 @@ let channel = null;
 let let_go = null; // gives the lock back
 let wanted = null; // AbortController of the request for the lock
 let source = null;
+let source_topics = "";
 let retry_timer = 0;
 let watchdog = 0;
 let heard_at = 0;
@@ -30,7 +36,9 @@ function hear(message) {
     if (message.kind === "topic") told.on_topic(message.topic);
     else if (message.kind === "hello") hear_hello(message.version);
     else if (message.kind === "away") set_away(message.since_ms);
-    else if (message.kind === "who" && source) share_state();
+    else if (message.kind === "need") hear_need(message);
+    else if (message.kind === "bye") needs.delete(message.page);
+    else if (message.kind === "who") answer_who();
 }
 
 function hear_hello(new_version) {
@@ -63,22 +71,47 @@ function tell(message) {
     hear(message);
 }
 
-function share_state() {
+/** A page came into sight, or took over the stream and wants to know who is there. */
+function answer_who() {
+    tell_others({ kind: "need", page: me, topics: needs.get(me) });
+    if (!let_go) return;
     if (away_since !== null) tell_others({ kind: "away", since_ms: away_since });
-    else if (version) tell_others({ kind: "hello", version });
+    else if (source && version) tell_others({ kind: "hello", version });
+}
+
+function hear_need({ page, topics }) {
+    needs.set(page, topics);
+    if (source && wanted_topics() !== source_topics) {
+        stream_shut();
+        stream_open();
+    }
+}
+
+function wanted_topics() {
+    const topics = [...new Set([...needs.values()].flat())];
+    return topics.sort().join(",") || "config"; // none would mean all
+}
+
+/** This page was made from these topics. */
+export function events_need(topics) {
+    if (needs.get(me)?.join() === topics.join()) return;
+    const message = { kind: "need", page: me, topics };
+    if (told && !document.hidden) tell(message);
+    else hear_need(message);
 }
 
 // ---- the stream -----------------------------------------------------------------------------
 
 function stream_open() {
-    source = new EventSource("/events");
+    source_topics = wanted_topics();
+    source = new EventSource(`/events?topics=${source_topics}`);
     heard_at = performance.now();
     source.onerror = stream_broke;
     source.addEventListener("hello", (event) => {
         heard_at = performance.now();
         tell({ kind: "hello", version: read_version(event.data) });
     });
-    for (const topic of TOPICS) {
+    for (const topic of source_topics.split(",")) {
         source.addEventListener(topic, () => {
             heard_at = performance.now();
             tell({ kind: "topic", topic });
@@ -137,9 +170,11 @@ function join() {
         .request(LOCK, { signal }, () => {
             wanted = null;
             stream_open();
+            tell_others({ kind: "who" });
             return new Promise((resolve) => (let_go = resolve));
         })
         .catch(() => {}); // aborted: the page was hidden before its turn came
+    tell_others({ kind: "need", page: me, topics: needs.get(me) });
     tell_others({ kind: "who" });
 }
 
@@ -147,16 +182,20 @@ function leave() {
     wanted?.abort();
     wanted = null;
     stream_shut();
+    for (const page of needs.keys()) if (page !== me) needs.delete(page);
+    tell_others({ kind: "bye", page: me });
     let_go?.();
     let_go = null;
 }
 
 /**
+ * Begin to listen, whenever the page is in sight.
  * on_topic(name): it moved. on_back(): the stream is there (again), anything may have moved.
  * on_version(): the daemon is another one now. on_away(ms since when | null: it is back).
  */
 export function events_start(callbacks) {
     told = callbacks;
+    if (!needs.has(me)) needs.set(me, USUAL);
     if (navigator.locks) {
         channel = new BroadcastChannel(LOCK);
         channel.onmessage = (event) => {

@@ -13,7 +13,7 @@
 
 import { Idiomorph } from "./idiomorph.js";
 import { clock_learn, clock_start, clock_tick } from "./clock.js";
-import { events_start } from "./events.js";
+import { events_need, events_start } from "./events.js";
 
 const ASK_EVERY_MS = 1000;
 const RETRY_MS = 3000;
@@ -21,7 +21,7 @@ const ANSWER_WITHIN_MS = 10000;
 const PARTS_TYPE = "text/vnd.shepherd.parts+html";
 
 let etag = null; // of what is shown; null: not known yet
-let topics = null; // Set; null: not known yet, anything may matter
+let topics = null; // Set; null: not known yet, then anything may matter
 let asking = false;
 let dirty = false; // something moved while we were asking
 let asked_at = -Infinity;
@@ -45,49 +45,50 @@ async function ask() {
     dirty = false;
     asking = true;
     asked_at = performance.now();
-    let failed = false;
-    try {
-        await ask_page();
-    } catch (error) {
-        failed = true; // the daemon is away or stopped half way: events.js says so if it lasts
-        if (error.name === "SyntaxError") console.error(error);
-    }
+    const reply = await fetch_page();
     asking = false;
-    if (failed) ask_soon(RETRY_MS);
+    if (reply) take(reply);
+    if (!reply) ask_soon(RETRY_MS);
     else if (dirty) ask_soon();
 }
 
-async function ask_page() {
+/** { response, text }; null: no usable answer. If that lasts, events.js tells the visitor. */
+async function fetch_page() {
     const headers = { Accept: "text/html" };
     if (etag) {
         headers["If-None-Match"] = etag;
         headers["X-Shepherd-Have"] = etag;
     }
-    const response = await fetch(location.href.split("#")[0], {
-        headers,
-        cache: "no-store", // we do our own revalidation and want to see the 304
-        signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
-    });
-    clock_learn(response);
-    if (response.status === 304) {
-        learn(response);
-        return;
+    try {
+        const response = await fetch(location.href.split("#")[0], {
+            headers,
+            cache: "no-store", // we do our own revalidation and want to see the 304
+            signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
+        });
+        clock_learn(response);
+        if (response.status !== 304 && !response.ok) return null;
+        return { response, text: await response.text() };
+    } catch {
+        return null; // refused, cut or too late
     }
-    if (!response.ok) throw new Error(`${location.pathname}: ${response.status}`);
-    const text = await response.text();
+}
+
+function take({ response, text }) {
     const type = response.headers.get("Content-Type") ?? "";
-    if (!show(text, type)) {
+    if (response.status === 304 || show(text, type)) {
+        learn(response);
+    } else {
         etag = null; // a part that this page does not have: next time the whole page
         dirty = true;
-        return;
     }
-    learn(response);
 }
 
 function learn(response) {
     etag = response.headers.get("ETag") ?? etag;
-    const names = response.headers.get("X-Shepherd-Topics");
-    if (names !== null) topics = new Set(names.split(/[\s,]+/).filter(Boolean));
+    if (response.status === 304) return; // does not repeat the topics
+    const names = response.headers.get("X-Shepherd-Topics") ?? "";
+    topics = new Set(names.split(",").filter(Boolean));
+    events_need([...topics]);
 }
 
 // ---- showing --------------------------------------------------------------------------------
@@ -117,20 +118,23 @@ function show_page(text) {
     return true;
 }
 
-/** Each part comes in a <template>, which parses a lone <tr> as well as a <section>. */
+// Elements stand one after the other, each with its data-key in its first tag.
+const BETWEEN_PARTS = /(?=<[a-z][^<>]*\sdata-key=")/i;
+
 function show_parts(text) {
-    const box = document.createElement("template");
-    box.innerHTML = text;
     const parts = [];
-    for (const wrapper of box.content.children) {
-        const fresh = wrapper.content?.firstElementChild;
+    for (const chunk of text.split(BETWEEN_PARTS)) {
+        // Each in a template of its own: a <tr> behind a <section> would not be parsed as one.
+        const box = document.createElement("template");
+        box.innerHTML = chunk;
+        const fresh = box.content.firstElementChild;
         const key = fresh?.dataset.key;
         const old = key && document.querySelector(`[data-key="${CSS.escape(key)}"]`);
         if (!old) return false;
+        clock_tick(box.content);
         parts.push([old, fresh]);
     }
     for (const [old, fresh] of parts) {
-        clock_tick(fresh.parentNode);
         Idiomorph.morph(old, fresh, { ...MORPH, morphStyle: "outerHTML" });
     }
     return true;
@@ -173,12 +177,15 @@ window.addEventListener("pageshow", (event) => {
 });
 
 clock_start();
+await ask(); // learns ETag and topics, and shows what moved since the page was sent
 events_start({
     on_topic: (topic) => {
         if (!topics || topics.has(topic)) ask_soon();
     },
-    on_back: () => ask_soon(), // whatever moved while we could not hear
+    on_back: () => {
+        document.documentElement.dataset.live = "on"; // from here on a change comes by itself
+        ask_soon(); // whatever moved while we could not hear
+    },
     on_version: () => location.reload(), // the daemon was upgraded: new scripts, new styles
     on_away: show_away,
 });
-ask_soon(); // learns ETag and topics, and shows what moved since the page was sent

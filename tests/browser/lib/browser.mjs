@@ -1,0 +1,68 @@
+// Chromium, and a page that remembers everything that should not have happened.
+
+import { chromium } from "playwright-core";
+
+export const SIZES = [
+    { width: 480, height: 320 }, // 3.5" display on a Pi
+    { width: 800, height: 480 }, // 7" display on a Pi
+    { width: 1280, height: 720 },
+    { width: 390, height: 844 }, // a phone
+];
+
+export function browser_launch() {
+    return chromium.launch({
+        executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+        args: [
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ],
+    });
+}
+
+/** A page in a context of its own. `page.wrong` lists console errors, exceptions, foreign requests, dialogs. */
+export async function page_open(browser, url, options = {}) {
+    const context = options.context ?? (await browser.newContext({ viewport: SIZES[2], ...options }));
+    const page = await context.newPage();
+    page.wrong = [];
+    page.requests = [];
+    page.on("console", (message) => {
+        if (message.type() === "error") page.wrong.push(`console: ${message.text()}`);
+    });
+    page.on("pageerror", (error) => page.wrong.push(`exception: ${error.message}`));
+    page.on("dialog", (dialog) => {
+        page.wrong.push(`dialog: ${dialog.message()}`);
+        dialog.dismiss();
+    });
+    page.on("request", (request) => {
+        page.requests.push(request.url());
+        const { origin, protocol } = new URL(request.url());
+        if (origin !== new URL(url).origin && protocol !== "data:") page.wrong.push(`foreign request: ${request.url()}`);
+    });
+    await page.goto(url);
+    await page.evaluate(() => document.fonts.ready);
+    return page;
+}
+
+/** Mark the document: gone after a reload. */
+export function mark(page) {
+    return page.evaluate(() => (window.marked = true));
+}
+
+export function is_marked(page) {
+    return page.evaluate(() => window.marked === true);
+}
+
+/** Wait until text is to be seen in the first element that fits. */
+export function wait_text(page, selector, text, timeout = 10_000) {
+    return page.waitForFunction(
+        ([selector, text]) => document.querySelector(selector)?.textContent.includes(text),
+        [selector, text],
+        { timeout, polling: 20 },
+    );
+}

@@ -1,0 +1,112 @@
+// A daemon of its own for a test: temporary data, a port that the kernel chooses, miners on ptys.
+
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import readline from "node:readline";
+
+const START_WITHIN_MS = 30_000; // sanitizers on a slow machine
+const STOP_WITHIN_MS = 10_000;
+const FEEDER = new URL("../pty_feed.py", import.meta.url).pathname;
+
+async function first_line(stream, what, errors) {
+    const lines = readline.createInterface({ input: stream });
+    const timeout = AbortSignal.timeout(START_WITHIN_MS);
+    try {
+        const [line] = await Promise.race([
+            once(lines, "line", { signal: timeout }),
+            once(lines, "close", { signal: timeout }).then(() => [null]),
+        ]);
+        if (line === null) throw new Error("it ended");
+        return line;
+    } catch (error) {
+        throw new Error(`${what} did not start: ${error.message}\n${errors()}`);
+    }
+}
+
+async function stop_process(child, signal) {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const gone = once(child, "exit");
+    child.kill(signal);
+    const timer = setTimeout(() => child.kill("SIGKILL"), STOP_WITHIN_MS);
+    await gone;
+    clearTimeout(timer);
+}
+
+/** A pty with a lasting name, and somebody who writes lines into it. */
+export async function pty_open(link) {
+    const child = spawn("python3", [FEEDER, link], { stdio: ["pipe", "pipe", "inherit"] });
+    await first_line(child.stdout, "pty_feed.py", () => "");
+    return {
+        link,
+        /** Lines as a NerdMiner sends them. */
+        say: (...lines) => child.stdin.write(lines.map((line) => line + "\n").join("")),
+        close: () => stop_process(child, "SIGTERM"),
+    };
+}
+
+function lua_string(text) {
+    return JSON.stringify(text); // no control characters in what we pass
+}
+
+function config_text(miners, view_dir) {
+    const rows = miners.map(
+        ({ id, link, location }) =>
+            `    { id = ${lua_string(id)}, source = "serial", path = ${lua_string(link)}` +
+            (location ? `, location = ${lua_string(location)}` : "") +
+            " },",
+    );
+    return [
+        "offline = true",
+        `miners = {\n${rows.join("\n")}\n}`,
+        "plugins = { serial = { discover = false } }",
+        view_dir ? `view_dirs = { ${lua_string(view_dir)} }` : "",
+        "",
+    ].join("\n");
+}
+
+/**
+ * A folder for one daemon; it may be started, killed and started again on the same port.
+ * miners: [{ id, link, location? }], demo: true for the invented flock, views: { "x.html": text }.
+ */
+export function daemon_make({ miners = [], demo = false, views = null } = {}) {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-browser-"));
+    const view_dir = views ? path.join(folder, "views") : null;
+    for (const [name, text] of Object.entries(views ?? {})) {
+        fs.mkdirSync(path.dirname(path.join(view_dir, name)), { recursive: true });
+        fs.writeFileSync(path.join(view_dir, name), text);
+    }
+    const config = path.join(folder, "shepherd.lua");
+    fs.writeFileSync(config, config_text(miners, view_dir));
+
+    let child = null;
+    let log = "";
+    const self = {
+        folder,
+        url: null,
+        log: () => log,
+        async start() {
+            const listen = self.url ? new URL(self.url).host : "127.0.0.1:0";
+            const args = ["run", "--config", config, "--data-dir", path.join(folder, "data"), "--listen", listen];
+            if (demo) args.push("--demo");
+            child = spawn(process.env.SHEPHERD, args, { stdio: ["ignore", "pipe", "pipe"] });
+            child.stderr.on("data", (bytes) => (log = (log + bytes).slice(-100_000)));
+            const line = await first_line(child.stdout, "the daemon", () => log);
+            self.url = line.match(/http:\/\/\S+/)[0].replace(/\/$/, "");
+        },
+        stop: () => stop_process(child, "SIGTERM"),
+        kill: () => stop_process(child, "SIGKILL"),
+        async json(route) {
+            const reply = await fetch(self.url + route);
+            if (!reply.ok) throw new Error(`${route}: ${reply.status}`);
+            return reply.json();
+        },
+        async remove() {
+            if (child) await self.stop();
+            fs.rmSync(folder, { recursive: true, force: true });
+        },
+    };
+    return self;
+}
