@@ -117,7 +117,8 @@ def check_shell(root):
         with file.open("rb") as start:
             return re.match(rb"#!\s*/(usr/)?bin/(env )?(ba|da)?sh\b|# shellcheck shell=", start.read(64)) is not None
     tops = (folder.name for folder in sorted(root.iterdir()) if folder.is_dir() and not NOT_SOURCE.match(folder.name))
-    yield from tool(root, ["shellcheck"], None, ["-x", "-e", "SC2015", *relative(root, (f for f in walk(root, *tops) if is_shell(f)))])
+    files = relative(root, (f for f in walk(root, *tops) if is_shell(f)))
+    yield from tool(root, ["shellcheck"], None, ["-x", "-e", "SC2015", *files])
 
 
 def check_lua(root):

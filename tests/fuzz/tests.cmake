@@ -1,0 +1,29 @@
+# Fuzz targets: libFuzzer, clang only, SHEP_FUZZ=ON (preset fuzz; tests/run does it). `fuzzers` builds all of them.
+if(NOT SHEP_FUZZ)
+    return()
+endif()
+set(SHEP_FUZZ_SECONDS 30 CACHE STRING "How long ctest runs each fuzz target")
+add_custom_target(fuzzers)
+
+# tests/fuzz/fuzz_NAME.c with the libraries and further sources that it needs. Seeds are taken from CORPUS, a folder;
+# what the fuzzer finds on its way is kept in BUILD/fuzz/NAME and used the next time.
+function(shep_fuzz name)
+    cmake_parse_arguments(F "" "CORPUS" "LINK;SOURCES;OPTIONS" ${ARGN})
+    add_executable(fuzz_${name} EXCLUDE_FROM_ALL fuzz/fuzz_${name}.c ${F_SOURCES})
+    target_link_libraries(fuzz_${name} PRIVATE ${F_LINK})
+    target_include_directories(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR}/core ${CMAKE_SOURCE_DIR}/core/include)
+    target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    add_dependencies(fuzzers fuzz_${name})
+    set(found ${CMAKE_BINARY_DIR}/fuzz/${name})
+    file(MAKE_DIRECTORY ${found})
+    add_test(NAME fuzz_${name} WORKING_DIRECTORY ${found}
+             COMMAND fuzz_${name} -max_total_time=${SHEP_FUZZ_SECONDS} -timeout=10 -rss_limit_mb=1024
+                     -print_final_stats=1 ${F_OPTIONS} ${found} ${F_CORPUS})
+    math(EXPR timeout "${SHEP_FUZZ_SECONDS} + 60")
+    set_tests_properties(fuzz_${name} PROPERTIES LABELS fuzz TIMEOUT ${timeout})
+endfunction()
+
+file(GLOB nerdminer_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/plugins/parsers/nerdminer/*.c)
+shep_fuzz(ingest LINK shep_ingest SOURCES ${nerdminer_sources} CORPUS ${CMAKE_SOURCE_DIR}/plugins/sources/replay/demo
+          OPTIONS -max_len=40000)
