@@ -118,6 +118,7 @@ static void reload(struct daemon *daemon)
         log_error("config", "the configuration has mistakes (above); the old one stays");
     } else {
         apply_miners(daemon, fresh.miners);
+        http_hosts_set(daemon->http, (const char *const *)fresh.hosts, fresh.n_hosts);
         if (!json_equal(json_object_get(fresh.keys, "plugins"),
                         json_object_get(daemon->config.keys, "plugins")) ||
             !json_equal(json_object_get(fresh.keys, "listen"),

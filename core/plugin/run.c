@@ -99,9 +99,15 @@ static void on_topic(enum topic topic, uint64_t seq, void *arg)
     }
 }
 
+static int find_metric(const char *name, uint32_t *id_out, void *arg)
+{
+    return herd_metric_by_name(arg, name, id_out);
+}
+
 void plugins_prepare(struct plugins *plugins, const struct plugin_env *env)
 {
     plugins->env = *env;
+    ingest_host_set_metric_id(find_metric, env->herd);
     for (size_t i = 0; i < plugins->n; i++)
         if (plugins->items[i]->loaded)
             prepare(plugins->items[i]);
@@ -132,6 +138,7 @@ void plugins_stop(struct plugins *plugins)
         plugin->started = false;
         loop_sweep(plugins->env.loop, &plugin->owner);
     }
+    ingest_host_set_metric_id(NULL, NULL);
 }
 
 void plugins_check(const struct plugins *plugins, const json_t *options, plugin_mistake_fn fn,
