@@ -780,7 +780,7 @@ int fake_start(struct fake *fake)
     return err;
 }
 
-/* As the core does it: stop(), then timers, watches and fetches go, then done of each job. */
+/* As the core does it: stop(), then timers and watches go, and fetches and jobs get their done. */
 void fake_stop(struct fake *fake)
 {
     if (fake->started) {
@@ -801,7 +801,8 @@ void fake_stop(struct fake *fake)
     for (size_t i = 0; i < fake->n_watches; i++)
         free(fake->watches[i]);
     fake->n_timers = fake->n_watches = 0;
-    fake->fetch_done = NULL;
+    if (fake->fetch_done)
+        fake_reply_error(fake, SHEP_E_GONE, "stopped");
     fake->n_gets = 0;
     fake->hold_jobs = false;
     while (fake_run_jobs(fake))
