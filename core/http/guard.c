@@ -226,7 +226,7 @@ static bool conn_adopt(struct conn *conn)
         return true;
     }
     conn->local = is_loopback(peer) || memcmp(peer, own, 16) == 0;
-    if (!conn->local && !peer_join(conn, peer)) {
+    if ((!conn->local || http->guard.cap_local) && !peer_join(conn, peer)) {
         char text[INET6_ADDRSTRLEN] = "";
         inet_ntop(AF_INET6, peer, text, sizeof text);
         complain(&http->guard.peer_complaint, SHEP_LOG_WARN, "http",
@@ -338,6 +338,7 @@ void guard_init(struct http *http, const struct http_conf *conf)
     guard->deadline_ms = conf->deadline_ms ? conf->deadline_ms : HTTP_DEADLINE_MS;
     guard->max_conns = conf->max_connections ? conf->max_connections : HTTP_CONNECTIONS_MAX;
     guard->max_per_peer = conf->max_per_peer ? conf->max_per_peer : HTTP_PER_PEER_MAX;
+    guard->cap_local = conf->cap_local;
     guard->fresh_event = event_new(loop_base(http->loop), -1, 0, on_fresh, http);
     if (!guard->fresh_event)
         abort(); /* only out of memory */

@@ -34,6 +34,7 @@ struct http_conf {
     int64_t deadline_ms;                    /* 0: HTTP_DEADLINE_MS; tests shorten it */
     int64_t heartbeat_ms;                   /* 0: HTTP_SSE_HEARTBEAT_MS; likewise */
     unsigned max_connections, max_per_peer; /* 0: the defaults */
+    bool cap_local; /* tests: connections from this host count for max_per_peer too */
     const char
         *version; /* for the Server-less X-Shepherd header used to reload kiosks after an upgrade */
 };

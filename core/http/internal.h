@@ -75,6 +75,7 @@ struct guard {
     unsigned n_conns, max_conns, max_per_peer;
     int64_t deadline_ms;
     struct peer *peers[256];
+    bool cap_local;
     bool paused; /* not accepting: full, or out of descriptors */
     struct event *fresh_event;
     struct loop_timer *deadline_timer, *accept_timer;
