@@ -21,8 +21,9 @@ installed() {
 }
 
 # missing PACKAGE...: prints those that are not installed. One call of dpkg-query for all of them: on a Pi each costs
-# 30 ms, and this runs at every start.
+# 30 ms, and this runs at every start. Elsewhere than on a Debian nobody knows: then cmake says what it does not find.
 missing() {
+    command -v dpkg-query >/dev/null || return 0
     dpkg-query -W -f '${db:Status-Status} ${Package}\n' "$@" 2>/dev/null |
         awk -v want="$*" '$1 == "installed" { have[$2] = 1 }
             END { n = split(want, name, " "); for (i = 1; i <= n; i++) if (!(name[i] in have)) print name[i] }'
