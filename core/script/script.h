@@ -27,6 +27,7 @@ struct script_conf {
     const char *db_path;          /* NULL: no database for views */
     unsigned n_processes;         /* 1 or 2 */
     int64_t fixed_now_ms;         /* `shepherd render --now`; 0: the clock */
+    int64_t deadline_ms;          /* 0: SCRIPT_DEADLINE_MS; tests shorten it */
     /* The bytes of a topic for the script: HERD → struct snap_head, FACTS, CONFIG and SYSTEM →
      * JSON. Borrowed. */
     const void *(*topic_data)(enum topic topic, size_t *len_out, void *arg);
@@ -69,6 +70,7 @@ struct script_request {
     size_t n_query;
     const char *role, *locale; /* "viewer", "en" */
     bool want_gzip;
+    bool want_json; /* errors as {"success":false,"message":…}; below /api/ they always are */
 };
 
 struct script_part { /* a live.row(): a piece of the body with a key */
@@ -119,7 +121,7 @@ void script_stats_get(const struct script_pool *pool, struct script_stats *out);
 /* ---- the configuration is Lua too: evaluated in a script process that lives for the call ---- */
 /* Blocks at most 2 s. 0 and *json_out (owned):
  * {"keys":{…values…},"lines":{"listen":3,"miners":7,"miners[1].id":8}}; or SHEP_E_CONFIG with a
- * message that names file and line. */
+ * message that names file and line. An empty table is [], also where names are expected. */
 int script_eval_config(const char *exe, const char *file, char **json_out, char *err,
                        size_t err_cap);
 #endif

@@ -1,0 +1,138 @@
+-- Numbers and times for people. nil becomes "–": what is not known is never shown as 0.
+-- Nothing here depends on the clock or the language of the host.
+local format = {}
+
+local UNKNOWN = "–"
+local STEPS = { "", "k", "M", "G", "T", "P", "E", "Z", "Y" }
+
+local function known(value)
+    return type(value) == "number" and value == value
+end
+
+local function bounded(value)
+    return math.abs(value) < 1e300
+end
+
+-- 1234567 → "1,234,567"
+local function grouped(digits)
+    local rest = #digits % 3
+    local out = {}
+    if rest > 0 then out[1] = digits:sub(1, rest) end
+    for i = rest + 1, #digits, 3 do out[#out + 1] = digits:sub(i, i + 2) end
+    return table.concat(out, ",")
+end
+
+-- Four significant digits without trailing zeros: 55.12, 1.2, 999.9
+local function significant(value)
+    local text
+    local size = math.abs(value)
+    if size >= 999.95 then text = ("%.0f"):format(value)
+    elseif size >= 99.995 then text = ("%.1f"):format(value)
+    elseif size >= 9.9995 then text = ("%.2f"):format(value)
+    else text = ("%.3f"):format(value) end
+    if text:find(".", 1, true) then text = text:gsub("0+$", ""):gsub("%.$", "") end
+    return text
+end
+
+local function scaled(value)
+    local step = 1
+    while math.abs(value) >= 999.95 and step < #STEPS do
+        value = value / 1000
+        step = step + 1
+    end
+    return significant(value), STEPS[step]
+end
+
+--- 1234567.891, 1 → "1,234,567.9". decimals: 0 for whole numbers, else at most 2, unless given.
+function format.number(value, decimals)
+    if not known(value) or not bounded(value) then return UNKNOWN end
+    if not decimals then decimals = value == math.floor(value) and 0 or 2 end
+    local text = ("%." .. math.tointeger(decimals) .. "f"):format(value)
+    local sign, digits, fraction = text:match("^(%-?)(%d+)(.*)$")
+    return sign .. grouped(digits) .. fraction
+end
+
+--- A value with a step of 1000 before its unit: (55123, "H/s") → "55.12", "kH/s".
+function format.si(value, unit)
+    if not known(value) or not bounded(value) then return UNKNOWN, "" end
+    local number, step = scaled(value)
+    return number, step .. (unit or "")
+end
+
+--- Hash rate in H/s → "55.12 kH/s".
+function format.hashrate(hps)
+    local number, unit = format.si(hps, "H/s")
+    return unit == "" and number or number .. " " .. unit
+end
+
+--- Hash rate in H/s → "55.12", "kH/s": for a small unit beside a large number.
+function format.hashrate_parts(hps)
+    return format.si(hps, "H/s")
+end
+
+--- Hash rate in H/s → kH/s with two decimals: "55.12".
+function format.khs(hps)
+    return known(hps) and format.number(hps / 1000, 2) or UNKNOWN
+end
+
+--- Difficulty with its step: 1234567 → "1.235M".
+function format.difficulty(value)
+    if not known(value) or not bounded(value) then return UNKNOWN end
+    local number, step = scaled(value)
+    return number .. step:upper()
+end
+
+--- Seconds → "1d 02:03:04"; without days "02:03:04".
+function format.duration(seconds)
+    if not known(seconds) or not bounded(seconds) or seconds < 0 then return UNKNOWN end
+    local s = math.floor(math.min(seconds, 1e12))
+    local clock = ("%02d:%02d:%02d"):format(s % 86400 // 3600, s % 3600 // 60, s % 60)
+    return s >= 86400 and ("%dd %s"):format(s // 86400, clock) or clock
+end
+
+--- °C → "61.5 °C".
+function format.temperature(celsius)
+    return known(celsius) and ("%.1f °C"):format(celsius) or UNKNOWN
+end
+
+--- Bytes → "1.5 MB" (steps of 1000).
+function format.bytes(bytes)
+    local number, unit = format.si(bytes, "B")
+    return unit == "" and number or number .. " " .. unit
+end
+
+--- 0.125 → "12.5 %".
+function format.percent(share)
+    return known(share) and ("%.1f %%"):format(share * 100) or UNKNOWN
+end
+
+-- Days since 1970-01-01 → year, month, day (proleptic Gregorian).
+local function civil(days)
+    local z = days + 719468
+    local era = z // 146097
+    local doe = z - era * 146097
+    local yoe = (doe - doe // 1460 + doe // 36524 - doe // 146096) // 365
+    local doy = doe - (365 * yoe + yoe // 4 - yoe // 100)
+    local mp = (5 * doy + 2) // 153
+    local month = mp < 10 and mp + 3 or mp - 9
+    return yoe + era * 400 + (month <= 2 and 1 or 0), month, doy - (153 * mp + 2) // 5 + 1
+end
+
+local function stamp(at_ms, pattern)
+    if not known(at_ms) or math.abs(at_ms) > 8.64e15 then return UNKNOWN end
+    local s = math.floor(at_ms / 1000)
+    local year, month, day = civil(s // 86400)
+    return pattern:format(year, month, day, s % 86400 // 3600, s % 3600 // 60, s % 60)
+end
+
+--- Unix time in ms → "2026-10-18T14:30:00Z".
+function format.iso(at_ms)
+    return stamp(at_ms, "%04d-%02d-%02dT%02d:%02d:%02dZ")
+end
+
+--- Unix time in ms → "2026-10-18 14:30:00 UTC".
+function format.utc(at_ms)
+    return stamp(at_ms, "%04d-%02d-%02d %02d:%02d:%02d UTC")
+end
+
+return format
