@@ -9,6 +9,7 @@ endfunction()
 
 shep_plugin_test(serial source_serial)
 shep_plugin_test(replay source_replay)
+shep_plugin_test(summarize service_summarize)
 shep_plugin_test(price service_price PkgConfig::JANSSON)
 
 find_package(Python3 COMPONENTS Interpreter REQUIRED)
