@@ -79,10 +79,10 @@ class Bench:
 
 
 class Feed:
-    """A flock on pseudo terminals: pty_feed.c."""
+    """A flock on pseudo terminals: pty_feed.c. forms: 8 as boards without a display print, 1 as those with one."""
 
-    def __init__(self, bench, ports):
-        self.process = bench.pin.start([bench.helper("pty_feed"), ports], bench.pin.load, stdin=subprocess.PIPE,
+    def __init__(self, bench, ports, forms=8):
+        self.process = bench.pin.start([bench.helper("pty_feed"), ports, forms], bench.pin.load, stdin=subprocess.PIPE,
                                        stdout=subprocess.PIPE, text=True, bufsize=1)
         self.paths = [self.process.stdout.readline().strip() for _ in range(ports)]
         if self.process.stdout.readline().strip() != "ready":

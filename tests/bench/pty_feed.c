@@ -1,4 +1,4 @@
-/* pty_feed PORTS: the load of the bench, a flock of NerdMiners on pseudo terminals.
+/* pty_feed PORTS [FORMS]: the load of the bench, a flock of NerdMiners on pseudo terminals.
  *
  * Prints the path of each port, one a line, then `ready`. Then it obeys lines on its standard
  * input, until that ends: feed RATE SECS MARK_MS   RATE lines a second in all, spread evenly over
@@ -46,7 +46,7 @@ struct port {
 };
 
 static struct port ports[PORTS_MAX];
-static unsigned n_ports;
+static unsigned n_ports, n_forms = FORMS;
 
 static int64_t mono_ns(void)
 {
@@ -110,7 +110,8 @@ static void line_next(struct port *p)
     p->len = line_make(p, p->pending);
     p->done = 0;
     bool chatter = p->turn % CHATTER_EVERY == 0;
-    if (++p->form < FORMS + (chatter ? 1u : 0u))
+    p->form = p->form + 1 == n_forms && chatter ? FORMS : p->form + 1;
+    if (p->form < n_forms || (p->form == FORMS && chatter))
         return;
     p->form = 0;
     p->turn++;
@@ -268,11 +269,13 @@ static int port_open(struct port *p)
 int main(int argc, char **argv)
 {
     struct rlimit files;
-    long n = argc == 2 ? strtol(argv[1], NULL, 10) : 0;
-    if (n < 1 || n > PORTS_MAX) {
-        fprintf(stderr, "usage: pty_feed PORTS   (1 to %d)\n", PORTS_MAX);
+    long n = argc > 1 ? strtol(argv[1], NULL, 10) : 0;
+    long forms = argc > 2 ? strtol(argv[2], NULL, 10) : FORMS;
+    if (n < 1 || n > PORTS_MAX || forms < 1 || forms > FORMS || argc > 3) {
+        fprintf(stderr, "usage: pty_feed PORTS [FORMS]   (1 to %d, 1 to %d)\n", PORTS_MAX, FORMS);
         return 64;
     }
+    n_forms = (unsigned)forms;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
