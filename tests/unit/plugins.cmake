@@ -14,3 +14,21 @@ shep_plugin_test(price service_price PkgConfig::JANSSON)
 
 find_package(Python3 COMPONENTS Interpreter REQUIRED)
 add_test(NAME demo_logs COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/plugins/sources/replay/demo/make.py --check)
+
+# The example in the guide is compiled from its text, as a stranger would: plain C11, nothing but the installed header,
+# no undefined symbol. So the guide cannot rot.
+set(guide ${CMAKE_SOURCE_DIR}/plugins/README.md)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${guide})
+file(READ ${guide} guide_text)
+string(REGEX MATCH "\n```c\n(.*)\n```\nBuild it" guide_match "${guide_text}")
+file(CONFIGURE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/guide/toast.c CONTENT "${CMAKE_MATCH_1}\n" @ONLY)
+add_custom_command(
+    OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/guide/parser_toast.so
+    COMMAND ${CMAKE_C_COMPILER} -std=c11 -Wall -Wextra -Wno-unused-parameter -Werror -shared -fPIC -fvisibility=hidden
+            -Wl,-z,defs -I${CMAKE_SOURCE_DIR}/core/include -o guide/parser_toast.so guide/toast.c
+    DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/guide/toast.c ${CMAKE_SOURCE_DIR}/core/include/shepherd/plugin.h
+    WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR})
+add_custom_target(guide_plugin DEPENDS ${CMAKE_CURRENT_BINARY_DIR}/guide/parser_toast.so)
+shep_plugin_test(guide guide_plugin)
+target_compile_definitions(test_plugin_guide PRIVATE
+                           GUIDE_PLUGIN="${CMAKE_CURRENT_BINARY_DIR}/guide/parser_toast.so")

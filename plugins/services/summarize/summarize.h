@@ -61,6 +61,7 @@ struct herd_member {
     struct series series[SERIES_MAX];
     struct window window;
     int64_t since_minute;        /* monotonic minute from which on it is known */
+    uint32_t missed;             /* our samples in that minute before it was known */
     double rate_hps;             /* latest hash rate, for what a counter can have grown; NAN */
     double best_ever;            /* NAN */
     enum total_step hashes_step; /* how the hash counter last went back, and when */
