@@ -16,6 +16,7 @@ void ingest_host_set_metric_id(ingest_metric_fn fn, void *arg)
     metric_arg = arg;
 }
 
+SHEP_PRINTF(3, 4)
 static void host_log(struct shep_ctx *ctx, int level, const char *fmt, ...)
 {
     va_list args;
@@ -24,6 +25,7 @@ static void host_log(struct shep_ctx *ctx, int level, const char *fmt, ...)
     va_end(args);
 }
 
+SHEP_PRINTF(3, 4)
 static int host_fail(struct shep_ctx *ctx, int err, const char *fmt, ...)
 {
     char text[sizeof(ctx->failure)];

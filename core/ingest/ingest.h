@@ -95,8 +95,7 @@ struct secrets_state {
     uint32_t flags;
 };
 /* Edits text in place and returns the new length, at most cap_bytes. Text grows by up to 3 bytes
- * for each value shorter than ***; what then does not fit is cut at a character. Doing it twice
- * changes nothing. */
+ * for each value shorter than ***; what then does not fit is cut at a character. */
 size_t secrets_mask(struct secrets_state *state, char *text, size_t len, size_t cap_bytes);
 
 /* The host table for parsers, in the daemon and without one. emit and event go to the callbacks of

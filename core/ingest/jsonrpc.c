@@ -118,13 +118,11 @@ size_t jsonrpc_params(struct secrets_state *state, const char *text, size_t at, 
     size_t first = quote_before(text, open, len, level, ",]"), end = len;
     if (first < len) {
         size_t next = skip_blanks(text, first + 1, len);
-        if (text[next] == ']')
-            return next; /* one string only: no password */
-        end = mask_rest(text, next, len, spans);
+        end = text[next] == ']' ? next : mask_rest(text, next, len, spans);
     }
     if (end == len && method == METHOD_LOGIN)
         state->flags |= STATE_PARAMS;
-    return end;
+    return open;
 }
 
 /* The tail of an array whose start is elsewhere: `allet", "x"]` in [from, to). */
@@ -149,11 +147,7 @@ void jsonrpc_authorize(const char *text, size_t at, size_t len, struct spans *sp
     size_t start = object_start(text, at), end = object_end(text, at, len);
     if (word_find(text, start, end, "params") < end)
         return; /* jsonrpc_params() sees to it */
-    size_t from = spans->n ? spans->at[spans->n - 1].to : 0;
-    if (start > from)
-        from = start;
-    if (from < at)
-        mask_tail(text, from, at, len, spans);
+    mask_tail(text, text[start] == '{' ? start + 1 : start, at, len, spans);
 }
 
 void jsonrpc_continue(const char *text, size_t len, struct spans *spans)

@@ -170,7 +170,8 @@ void spans_add(struct spans *spans, size_t from, size_t to, size_t len)
     if (from >= to)
         return;
     if (spans->n == SPANS_MAX) {
-        spans->at[SPANS_MAX - 1].to = len;
+        struct span *last = &spans->at[SPANS_MAX - 1];
+        *last = (struct span){from < last->from ? from : last->from, len};
         return;
     }
     spans->at[spans->n++] = (struct span){from, to};
@@ -232,7 +233,7 @@ static bool harmless_literal(const char *text, size_t len)
     return false;
 }
 
-/* Masks the value at `at`; returns where it ends. */
+/* Masks the value at `at`; returns where to go on: behind it, but a literal may be a key itself. */
 static size_t mask_value(const char *text, size_t at, size_t len, bool json, bool in_url,
                          struct spans *spans)
 {
@@ -243,8 +244,9 @@ static size_t mask_value(const char *text, size_t at, size_t len, bool json, boo
         end = quoted_end(text, at, len, level, text[at - 1]);
     } else if (json) {
         end = literal_end(text, at, len);
-        if (harmless_literal(text + at, end - at))
-            return end;
+        if (!harmless_literal(text + at, end - at))
+            spans_add(spans, at, end, len);
+        return at;
     } else {
         end = bare_end(text, at, len, in_url);
     }

@@ -1,2 +1,5 @@
 shep_unit_test(units LINK shep_ingest)
 shep_unit_test(secrets LINK shep_ingest)
+shep_unit_test(ingest_lines LINK shep_ingest SOURCES unit/toy_parser.c unit/recorder.c)
+shep_unit_test(ingest_parser LINK shep_ingest SOURCES unit/toy_parser.c unit/recorder.c)
+shep_unit_test(parse LINK shep_ingest shep_herd SOURCES unit/toy_parser.c ${CMAKE_SOURCE_DIR}/core/cli/cmd_parse.c)
