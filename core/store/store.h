@@ -45,14 +45,20 @@ int store_miners_each(struct store *store, store_miner_fn fn,
  * is known at once (the loop keeps the name → id table), the row is written by the writer before
  * any line that refers to it. */
 int64_t store_miner_put(struct store *store, const struct store_miner *miner);
+/* Its row stays (its lines refer to it) with removed_at_ms; putting the name again brings it back.
+ */
+void store_miner_remove(struct store *store, int64_t miner_id);
 /* devices: one way in. key: lasting identity. miner_id 0: nobody's; then it is in
  * unconfigured_devices too. */
 void store_device_put(struct store *store, const struct shep_found *found, int64_t miner_id,
                       bool present);
 
 /* ---- the stream ---- */
-/* 0; SHEP_E_LIMIT: the queue is full, the line was dropped and counted. */
+/* 0; SHEP_E_LIMIT: the queue is full, the line was dropped and counted; SHEP_E_BUG: no such miner.
+ * A copy under a lock, about 100 ns. */
 int store_line(struct store *store, int64_t miner_id, int64_t at_ms, const char *text, size_t len);
+/* Events that events.def does not keep are passed over. Alarms (severity 2), start and stop are
+ * committed at once and synced; the others within a second. */
 void store_event(struct store *store, const struct shep_event *event);
 /* Called on the loop when the queue is half full (true) and when it is nearly empty again (false).
  */
@@ -60,6 +66,14 @@ void store_on_pressure(struct store *store, void (*fn)(bool behind, void *arg), 
 /* Called on the loop after each commit that wrote lines (logs) or events. */
 void store_on_commit(struct store *store, void (*fn)(bool lines, bool events, void *arg),
                      void *arg);
+/* Called on the loop when the database cannot be written any more (problem: why, and what to do)
+ * and when it can be again. Who sets it tells the herd (SHEP_EV_STORE_DEGRADED, _RECOVERED), whose
+ * listener brings the event back here; without it the store records the event itself. */
+void store_on_state(struct store *store, void (*fn)(bool degraded, const char *problem, void *arg),
+                    void *arg);
+/* Blocks until all that was handed over before is committed, at most wait_ms: start-up and tests
+ * only. 0; SHEP_E_BUSY: not all. */
+int store_flush(struct store *store, int64_t wait_ms);
 
 /* ---- latest readings: all of a miner's, as one row; written at most once a minute and at close
  * ---- */
@@ -81,10 +95,15 @@ int store_latest_each(struct store *store, store_latest_fn fn,
 void store_summary_put(struct store *store, const struct shep_summary *summary);
 void store_rollup_put(struct store *store, const struct shep_rollup *rollup,
                       const char *metric_name);
+/* Counters of metrics.def are known; those that plugins declare must be named here, for folding
+ * (the growth of a counter adds up, a gauge is averaged). */
+void store_rollup_counter(struct store *store, const char *metric_name);
 void store_rollup_fold(struct store *store, uint32_t from_s, uint32_t to_s, int64_t from_ms,
                        int64_t to_ms);
 void store_rollup_drop(struct store *store, uint32_t period_s, int64_t before_ms);
-/* Rows by the writer or a reader thread; fn once on the loop. metric_name borrowed for the call. */
+/* The writer looks it up between batches (at most 200,000 rows); fn is called once, on the loop,
+ * with SHEP_E_GONE when the store closes first. It sees what was handed over before, unless the
+ * database cannot be written. metric_name borrowed for the call. */
 void store_rollup_get(struct store *store, uint32_t period_s, uint32_t metric,
                       const char *metric_name, int64_t from_ms, int64_t to_ms, shep_rollup_fn fn,
                       void *arg);
@@ -97,6 +116,7 @@ int store_kv_each(struct store *store, const char *plugin, store_kv_fn fn,
 
 struct store_stats {
     uint64_t lines, lines_dropped, events, commits, commit_errors;
+    uint64_t records_dropped; /* summaries, roll-ups and so on, and, past all reserves, events */
     int64_t queue_bytes, queue_limit_bytes, commit_last_us, commit_max_us, last_commit_ms;
     int64_t db_bytes, wal_bytes, free_bytes;
     bool degraded;     /* the database cannot be written */
@@ -109,10 +129,13 @@ const char *store_db_path(const struct store *store);
  * ---- */
 struct reader;
 /* SQLITE_OPEN_READONLY, query_only, no checkpoint on close, an authorizer that allows SELECT of
- * tables other than `kv` and `settings`, functions but load_extension, and nothing else. NULL: not
- * there (yet). Any one thread. */
+ * tables other than `kv` and `settings`, functions but load_extension, and nothing else;
+ * pools.pool_pass reads as NULL. NULL: not there (yet). Any one thread. */
 struct reader *reader_open(const char *db_path);
 void reader_close(struct reader *reader);
+/* For the script process: all of SQLite's memory in this process together. A query over it ends
+ * with SHEP_E_LIMIT. 0: no limit. */
+void reader_limit_memory(int64_t bytes);
 struct reader_value {
     enum { READER_NULL, READER_INT, READER_REAL, READER_TEXT } type;
     int64_t i;
@@ -125,8 +148,8 @@ struct reader_limits {
     int64_t deadline_mono_ms; /* the query is interrupted when it passes; 0: 2 s from now */
 };
 /* fn gets each row: n columns with names; it returns false to stop. The statement is finished
- * before this returns. 0, or SHEP_E_FORMAT (SQL error), SHEP_E_LIMIT (time or rows), SHEP_E_GONE;
- * text in err. */
+ * before this returns. 0, or SHEP_E_FORMAT (SQL error), SHEP_E_LIMIT (time, rows or memory),
+ * SHEP_E_GONE (cannot be read, or the file was replaced: open it again); text in err. */
 typedef bool (*reader_row_fn)(const struct reader_value *columns, const char *const *names,
                               size_t n, void *arg);
 int reader_query(struct reader *reader, const char *sql, const struct reader_value *params,

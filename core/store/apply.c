@@ -1,0 +1,73 @@
+/* One batch of records into the open transaction. Knows which errors are a record's own fault (it
+ * is left out, counted, complained about) and which are the disk's (the whole batch is done again).
+ * Thread: the writer. */
+#include "store/internal.h"
+
+#include "util/log.h"
+
+bool rc_is_record(int rc)
+{
+    int primary = rc & 0xff;
+    return primary == SQLITE_CONSTRAINT || primary == SQLITE_MISMATCH || primary == SQLITE_TOOBIG ||
+           primary == SQLITE_RANGE;
+}
+
+static int apply_line(struct writer *w, const struct rec_head *head, const char *payload)
+{
+    struct rec_line line;
+    memcpy(&line, payload, sizeof line);
+    if (line.id <= w->max_line_id)
+        return SQLITE_OK; /* the commit that seemed to fail had reached the disk */
+    size_t len = head->len - sizeof line;
+    sqlite3_stmt *stmt = w->stmts[STMT_LINE];
+    sqlite3_bind_int64(stmt, 1, line.id);
+    sqlite3_bind_int64(stmt, 2, line.miner_id);
+    sqlite3_bind_int64(stmt, 3, line.at_ms);
+    sqlite3_bind_text(stmt, 4, payload + sizeof line, (int)len, SQLITE_STATIC);
+    int rc = db_step(stmt);
+    if (rc == SQLITE_OK)
+        logs_add(&w->logs, line.id, line.miner_id, line.at_ms, len);
+    return rc;
+}
+
+static int apply_params(struct writer *w, const struct rec_head *head, const char *payload)
+{
+    if (head->type == REC_EVENT) {
+        const char *at = payload;
+        if (rec_param_next(&at).i <= w->max_event_id)
+            return SQLITE_OK;
+    }
+    db_bind(w->stmts[head->type], payload, head->n_params);
+    return db_step(w->stmts[head->type]);
+}
+
+static int apply_one(struct writer *w, const struct rec_head *head, const char *payload)
+{
+    if (head->type == REC_LINE)
+        return apply_line(w, head, payload);
+    if (head->type == REC_LATEST) {
+        latest_keep(&w->latest, payload, head);
+        return SQLITE_OK;
+    }
+    return apply_params(w, head, payload);
+}
+
+int apply_batch(struct store *store, const struct batch *batch)
+{
+    struct writer *w = &store->writer;
+    const char *at = batch->data.data, *end = at + batch->data.len;
+    while (at && at < end) {
+        struct rec_head head;
+        memcpy(&head, at, sizeof head);
+        at += sizeof head;
+        int rc = apply_one(w, &head, at);
+        if (rc != SQLITE_OK && !rc_is_record(rc))
+            return rc;
+        if (rc != SQLITE_OK)
+            complain(&w->odd, SHEP_LOG_ERROR, "store",
+                     "a record of kind %d was refused and left out: %s", head.type,
+                     sqlite3_errmsg(w->db));
+        at += head.len;
+    }
+    return SQLITE_OK;
+}

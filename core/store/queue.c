@@ -1,0 +1,268 @@
+/* The queue between the loop and the writer: batches of records, bounded by bytes. Owns its lock,
+ * which also guards what both sides look at (stats, names). The loop only ever appends; nothing
+ * here waits but queue_next(), queue_pause() (writer) and store_flush() (start-up, tests). */
+#include "store/internal.h"
+
+#include "util/clock.h"
+
+#include <errno.h>
+#include <time.h>
+
+enum {
+    RESERVE_SHARE = 4,      /* each reserve is a quarter of the limit more */
+    BATCH_OVERHEAD = 256,   /* struct batch, rounded up */
+    GET_WAITS_US = 1000000, /* a question does not wait longer than this for batches */
+};
+
+int64_t real_mono_us(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+void queue_init(struct queue *q, int64_t limit_bytes)
+{
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&q->lock, NULL);
+    pthread_cond_init(&q->wake, &attr);
+    pthread_cond_init(&q->done, &attr);
+    pthread_condattr_destroy(&attr);
+    q->last = &q->first;
+    q->gets_last = &q->gets;
+    q->limit_bytes = limit_bytes;
+}
+
+static void batch_free(struct batch *batch)
+{
+    if (batch)
+        buf_free(&batch->data);
+    free(batch);
+}
+
+void queue_free(struct queue *q)
+{
+    while (q->first) {
+        struct batch *next = q->first->next;
+        batch_free(q->first);
+        q->first = next;
+    }
+    batch_free(q->filling);
+    batch_free(q->spare);
+    pthread_mutex_destroy(&q->lock);
+    pthread_cond_destroy(&q->wake);
+    pthread_cond_destroy(&q->done);
+}
+
+static void seal(struct queue *q)
+{
+    struct batch *batch = q->filling;
+    if (!batch)
+        return;
+    q->filling = NULL;
+    *q->last = batch;
+    q->last = &batch->next;
+}
+
+static void wake(struct queue *q)
+{
+    if (q->waiting)
+        pthread_cond_signal(&q->wake);
+}
+
+static struct batch *batch_new(struct queue *q)
+{
+    struct batch *batch = q->spare;
+    q->spare = NULL;
+    if (!batch)
+        batch = shep_alloc(sizeof *batch);
+    batch->first_us = real_mono_us();
+    q->bytes += BATCH_OVERHEAD;
+    q->n_in++;
+    return batch;
+}
+
+static bool is_full(const struct queue *q, enum rec_class cls)
+{
+    int64_t reserve = q->limit_bytes / RESERVE_SHARE * (int64_t)cls;
+    return cls != CLASS_NEVER_FULL && q->bytes >= q->limit_bytes + reserve;
+}
+
+struct batch *queue_begin(struct queue *q, enum rec_class cls)
+{
+    if (is_full(q, cls))
+        return NULL;
+    if (!q->filling) {
+        q->filling = batch_new(q);
+        wake(q); /* from now on it waits for a second, not for ever */
+    }
+    return q->filling;
+}
+
+void queue_end(struct queue *q, struct batch *batch, size_t before_bytes, bool urgent)
+{
+    q->bytes += (int64_t)(batch->data.len - before_bytes);
+    batch->rows++;
+    if (urgent)
+        batch->urgent = true;
+    if (urgent || batch->rows >= BATCH_ROWS || batch->data.len >= BATCH_BYTES) {
+        seal(q);
+        wake(q);
+    }
+}
+
+bool queue_job(struct queue *q, const struct job *job)
+{
+    if (is_full(q, CLASS_DATA))
+        return false;
+    seal(q);
+    struct batch *batch = q->filling = batch_new(q);
+    batch->has_job = true;
+    batch->job = *job;
+    seal(q);
+    wake(q);
+    return true;
+}
+
+static struct batch *take_first(struct queue *q)
+{
+    struct batch *batch = q->first;
+    q->first = batch->next;
+    if (!q->first)
+        q->last = &q->first;
+    batch->next = NULL;
+    return batch;
+}
+
+static struct get *take_get(struct queue *q)
+{
+    struct get *get = q->gets;
+    if (get) {
+        q->gets = get->next;
+        if (!q->gets)
+            q->gets_last = &q->gets;
+        get->next = NULL;
+    }
+    return get;
+}
+
+static void wait_until(struct queue *q, pthread_cond_t *cond, int64_t until_us)
+{
+    struct timespec ts = {.tv_sec = (time_t)(until_us / 1000000),
+                          .tv_nsec = (long)(until_us % 1000000) * 1000};
+    pthread_cond_timedwait(cond, &q->lock, &ts);
+}
+
+static bool filling_due(const struct queue *q, int64_t now_us)
+{
+    return q->filling && (q->closing || q->gets || now_us >= q->filling->first_us + BATCH_WAIT_US);
+}
+
+void queue_next(struct queue *q, int64_t wake_us, struct batch **batch, struct get **get)
+{
+    *batch = NULL;
+    *get = NULL;
+    pthread_mutex_lock(&q->lock);
+    for (;;) {
+        int64_t now_us = real_mono_us();
+        if (filling_due(q, now_us))
+            seal(q);
+        if (q->first && !(q->gets && now_us - q->gets->asked_us > GET_WAITS_US)) {
+            *batch = take_first(q);
+            break;
+        }
+        if ((*get = take_get(q)) || q->closing || now_us >= wake_us)
+            break;
+        int64_t until_us = wake_us;
+        if (q->filling && q->filling->first_us + BATCH_WAIT_US < until_us)
+            until_us = q->filling->first_us + BATCH_WAIT_US;
+        q->waiting = true;
+        wait_until(q, &q->wake, until_us);
+        q->waiting = false;
+    }
+    pthread_mutex_unlock(&q->lock);
+}
+
+bool queue_has_work(struct queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    bool work = q->first || q->gets || q->closing || filling_due(q, real_mono_us());
+    pthread_mutex_unlock(&q->lock);
+    return work;
+}
+
+bool queue_closing(struct queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    bool closing = q->closing;
+    pthread_mutex_unlock(&q->lock);
+    return closing;
+}
+
+void queue_done(struct store *store, struct batch *batch)
+{
+    struct queue *q = &store->queue;
+    bool relief = false;
+    pthread_mutex_lock(&q->lock);
+    q->bytes -= (int64_t)batch->data.len + BATCH_OVERHEAD;
+    q->n_out++;
+    if (q->behind && q->bytes < q->limit_bytes / 8) {
+        q->behind = false;
+        relief = true;
+    }
+    if (!q->spare && !batch->has_job && batch->data.cap <= BATCH_BYTES) {
+        buf_clear(&batch->data);
+        *batch = (struct batch){.data = batch->data};
+        q->spare = batch;
+        batch = NULL;
+    }
+    pthread_cond_broadcast(&q->done);
+    pthread_mutex_unlock(&q->lock);
+    batch_free(batch);
+    if (relief)
+        mail_bits(store->mail, MAIL_PRESSURE);
+}
+
+struct get *queue_pause(struct queue *q, int64_t pause_ms)
+{
+    enum { CLOSING_PAUSE_US = 100 * 1000 }; /* in a hurry: the disk may come back any moment */
+    struct get *get = NULL;
+    pthread_mutex_lock(&q->lock);
+    int64_t begun_us = real_mono_us(), until_us = begun_us + pause_ms * 1000;
+    while (!(get = take_get(q))) {
+        if (q->closing && until_us > begun_us + CLOSING_PAUSE_US)
+            until_us = begun_us + CLOSING_PAUSE_US;
+        if (real_mono_us() >= until_us)
+            break;
+        q->waiting = true;
+        wait_until(q, &q->wake, until_us);
+        q->waiting = false;
+    }
+    pthread_mutex_unlock(&q->lock);
+    return get;
+}
+
+bool queue_time_up(struct queue *q)
+{
+    pthread_mutex_lock(&q->lock);
+    bool up = q->closing && real_mono_us() >= q->close_by_us;
+    pthread_mutex_unlock(&q->lock);
+    return up;
+}
+
+int store_flush(struct store *store, int64_t wait_ms)
+{
+    struct queue *q = &store->queue;
+    int64_t until_us = real_mono_us() + wait_ms * 1000;
+    pthread_mutex_lock(&q->lock);
+    seal(q);
+    wake(q);
+    uint64_t want = q->n_in;
+    while (q->n_out < want && real_mono_us() < until_us)
+        wait_until(q, &q->done, until_us);
+    bool all = q->n_out >= want;
+    pthread_mutex_unlock(&q->lock);
+    return all ? 0 : SHEP_E_BUSY;
+}

@@ -1,0 +1,1 @@
+shep_unit_test(store LINK shep_store PkgConfig::SQLITE)
