@@ -1,9 +1,11 @@
 # shellcheck shell=sh
 # What config/quickstart and tests/run share: finding what is missing and fetching it. Sourced, never run; the
-# caller has changed to the top of the source tree. Debian 12 and 13 and Raspberry Pi OS.
+# caller has changed to the top of the source tree and said in `me` who it is. Debian 12 and 13 and Raspberry Pi OS.
+
+me=${me:-config/setup.sh}
 
 say() {
-    printf '%s: %s\n' "${0##*/}" "$*" >&2
+    printf '%s: %s\n' "$me" "$*" >&2
 }
 
 die() {
