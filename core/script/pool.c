@@ -165,8 +165,9 @@ static bool used_override(const struct script_pool *pool, const struct job *job)
     for (size_t d = 0; d < pool->n_view_dirs; d++) {
         size_t len = strlen(pool->view_dirs[d]);
         for (size_t i = 0; i < job->deps.n; i++)
-            if (job->deps.items[i].size >= 0 && job->deps.items[i].path[len] == '/' &&
-                strncmp(job->deps.items[i].path, pool->view_dirs[d], len) == 0)
+            if (job->deps.items[i].size >= 0 &&
+                strncmp(job->deps.items[i].path, pool->view_dirs[d], len) == 0 &&
+                job->deps.items[i].path[len] == '/')
                 return true;
     }
     return false;

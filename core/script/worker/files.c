@@ -159,11 +159,17 @@ static void compile(lua_State *L, const char *name, const char *text, size_t len
         buf_clear(lua);
         int line = template_translate(text, len, lua, err, sizeof err);
         if (line)
-            luaL_error(L, "%s:%d: %s", name, line, err);
+            limits_raise(L, "%s:%d: %s", name, line, err);
         text = lua->data;
         len = lua->len;
     }
-    if (luaL_loadbufferx(L, text, len, chunk, "t") != LUA_OK)
+    struct where where = {0};
+    int rc = luaL_loadbufferx(L, text, len, chunk, "t");
+    if (rc == LUA_ERRSYNTAX) { /* Lua may have cut the name */
+        const char *message = limits_split(lua_tostring(L, -1), &where);
+        limits_raise(L, "%s:%d: %s", name, where.line, message);
+    }
+    if (rc != LUA_OK)
         lua_error(L);
 }
 
@@ -175,7 +181,7 @@ static void use(lua_State *L, const char *name, const char *path, const char *te
         if (strcmp(files->used[i].name, name) == 0)
             return;
     if (files->n_used == PROTO_SOURCES_MAX)
-        luaL_error(L, "a page may use at most %d files", PROTO_SOURCES_MAX);
+        limits_raise(L, "a page may use at most %d files", PROTO_SOURCES_MAX);
     files->used[files->n_used++] =
         (struct source){shep_strdup(name), shep_strdup(path), text, len, hash};
 }
@@ -220,9 +226,9 @@ static struct cached *read_file(lua_State *L, const char *name, const char *path
     size_t len;
     char *text = file_read_dup(path, PROTO_SOURCE_MAX, &len);
     if (!text && errno == EFBIG)
-        luaL_error(L, "%s is larger than %d KiB", path, PROTO_SOURCE_MAX >> 10);
+        limits_raise(L, "%s is larger than %d KiB", path, PROTO_SOURCE_MAX >> 10);
     if (!text)
-        luaL_error(L, "%s cannot be read: %s", path, strerror(errno));
+        limits_raise(L, "%s cannot be read: %s", path, strerror(errno));
     return cache_add(name, path, id, text, len);
 }
 
@@ -251,7 +257,7 @@ void files_load(lua_State *L, const char *name)
     struct render *render = render_of(L);
     struct file_id id;
     if (!name_is_plain(name))
-        luaL_error(L, "\"%s\" is no name of a file here", name);
+        limits_raise(L, "\"%s\" is no name of a file here", name);
     const struct source *last_good = given(&render->files, name);
     if (last_good) {
         use(L, name, last_good->path, last_good->text, last_good->len, last_good->hash);
@@ -260,7 +266,7 @@ void files_load(lua_State *L, const char *name)
     }
     char *path = find(render, name, &id);
     if (!path)
-        luaL_error(L, "there is no %s", name);
+        limits_raise(L, "there is no %s", name);
     lua_pushstring(L, path); /* Lua frees it also when something below raises */
     free(path);
     load_from_disk(L, name, lua_tostring(L, -1), &id);

@@ -68,6 +68,16 @@ void limits_begin(struct limits *limits, int64_t cpu_ms, int64_t wall_end_ms)
     };
 }
 
+_Noreturn void limits_raise(lua_State *L, const char *fmt, ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    lua_pushvfstring(L, fmt, args);
+    va_end(args);
+    lua_error(L);
+    abort(); /* lua_error() never returns, but does not say so */
+}
+
 static int on_panic(lua_State *L)
 {
     fprintf(stderr, "shepherd-script: Lua error outside of a call: %s\n",
@@ -87,9 +97,8 @@ lua_State *limits_new_state(struct limits *limits, void *extra)
     return L;
 }
 
-/* "views/a.html:12: text" → where, and the text. A name over 59 bytes was cut by Lua to "...end":
- * then only the line is taken. */
-static const char *split_position(const char *message, struct where *where)
+/* A name over 59 bytes was cut by Lua to "...end": then only the line is taken. */
+const char *limits_split(const char *message, struct where *where)
 {
     const char *end = strstr(message, ": ");
     const char *colon = end ? memrchr(message, ':', (size_t)(end - message)) : NULL;
@@ -136,7 +145,7 @@ static void describe(lua_State *L, int rc, const struct limits *limits, char *me
     } else if (rc == LUA_ERRMEM) {
         snprintf(message, cap, "needs more than %d MiB of memory", LIMIT_MEMORY >> 20);
     } else if (lua_type(L, -1) == LUA_TSTRING) {
-        const char *text = split_position(lua_tostring(L, -1), &named);
+        const char *text = limits_split(lua_tostring(L, -1), &named);
         bool in_library = strncmp(named.file, "lua/", 4) == 0 && where->line;
         if (in_library)
             snprintf(message, cap, "%s (%s:%d)", text, named.file, named.line);

@@ -30,7 +30,7 @@ void out_free(struct out *out)
 static void check_room(lua_State *L, const struct buf *buf, size_t more)
 {
     if (buf->len + more > LIMIT_OUTPUT)
-        luaL_error(L, "the page is over %d MiB", LIMIT_OUTPUT >> 20);
+        limits_raise(L, "the page is over %d MiB", LIMIT_OUTPUT >> 20);
 }
 
 void out_add(lua_State *L, const char *text, size_t len)
@@ -85,7 +85,7 @@ void out_push(lua_State *L)
 {
     struct out *out = &render_of(L)->out;
     if (out->depth + 1 >= LIMIT_CAPTURE)
-        luaL_error(L, "includes, layouts and rows are more than %d deep", LIMIT_CAPTURE - 1);
+        limits_raise(L, "includes, layouts and rows are more than %d deep", LIMIT_CAPTURE - 1);
     buf_clear(&out->bufs[++out->depth]);
 }
 
@@ -192,7 +192,9 @@ static int l_escape(lua_State *L)
     const char *text = text_of(L, 1, &len, &raw);
     if (!text) {
         lua_pushliteral(L, "");
-    } else if (!raw) {
+    } else if (raw) {
+        lua_settop(L, 1);
+    } else {
         struct buf *scratch = &render_of(L)->scratch;
         buf_clear(scratch);
         check_room(L, scratch, len);
@@ -209,25 +211,27 @@ static int l_is_raw(lua_State *L)
     return 1;
 }
 
-static int raw_tostring(lua_State *L)
+static void push_text(lua_State *L, int index)
 {
     size_t len;
     bool raw;
-    if (!text_of(L, 1, &len, &raw))
+    if (!text_of(L, index, &len, &raw))
         lua_pushliteral(L, "");
+}
+
+static int raw_tostring(lua_State *L)
+{
+    push_text(L, 1);
     return 1;
 }
 
 /* raw .. text is a plain string: only a whole raw value passes unescaped. */
 static int raw_concat(lua_State *L)
 {
-    raw_tostring(L);
-    lua_remove(L, 1);
-    lua_insert(L, 1);
-    raw_tostring(L);
-    lua_remove(L, 2);
-    lua_insert(L, 1);
     lua_settop(L, 2);
+    push_text(L, 1);
+    push_text(L, 2);
+    lua_concat(L, 2);
     return 1;
 }
 
@@ -251,7 +255,7 @@ static int l_pop(lua_State *L)
 {
     struct out *out = &render_of(L)->out;
     if (out->depth == 0)
-        return luaL_error(L, "no capture to end");
+        limits_raise(L, "no capture to end");
     struct buf *buf = &out->bufs[out->depth--];
     lua_pushlstring(L, buf->data ? buf->data : "", buf->len);
     make_raw(L);
@@ -292,10 +296,11 @@ static void check_key(lua_State *L, const char *key, size_t len)
         luaL_argcheck(L, (unsigned char)key[i] >= 0x20 && key[i] != 0x7f, 1,
                       "a key has no control characters");
     if (out->n_keys == PROTO_PARTS_MAX)
-        luaL_error(L, "more than %d live rows on one page", PROTO_PARTS_MAX);
+        limits_raise(L, "more than %d live rows on one page", PROTO_PARTS_MAX);
     for (size_t i = 0; i < out->n_keys; i++)
         if (strcmp(out->keys[i], key) == 0)
-            luaL_error(L, "live.row(\"%s\") is there twice; each row needs a key of its own", key);
+            limits_raise(L, "live.row(\"%s\") is there twice; each row needs a key of its own",
+                         key);
 }
 
 /* begin_row(key): checks the key; rows do not nest. */
@@ -305,7 +310,7 @@ static int l_begin_row(lua_State *L)
     size_t len;
     const char *key = luaL_checklstring(L, 1, &len);
     if (out->in_row)
-        return luaL_error(L, "live.row(\"%s\") is inside another live.row; rows do not nest", key);
+        limits_raise(L, "live.row(\"%s\") is inside another live.row; rows do not nest", key);
     check_key(L, key, len);
     out->in_row = true;
     return 0;
@@ -327,7 +332,7 @@ static int l_end_row(lua_State *L)
         end--;
     const char *attrs = after_tag(html, end);
     if (!attrs)
-        return luaL_error(L, "live.row(\"%s\") must be one element: it begins with a tag", key);
+        limits_raise(L, "live.row(\"%s\") must be one element: it begins with a tag", key);
     out->keys[out->n_keys] = shep_strndup(key, key_len);
     buf_clear(buf);
     buf_printf(buf, "\x1b%s<%zu;", out->nonce, out->n_keys++);

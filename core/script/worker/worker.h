@@ -55,12 +55,17 @@ void limits_begin(struct limits *limits, int64_t cpu_ms, int64_t wall_end_ms);
 /* A new state whose memory, from its first byte on, is bounded by limits, and whose hook is set
  * before anything else exists. extra goes into lua_getextraspace(). NULL: no memory. */
 lua_State *limits_new_state(struct limits *limits, void *extra);
-/* Run the function with n_args on the stack. LUA_OK or an error whose text is on the stack; never
- * calls a metamethod of an error value. where is filled with "name:line" as far as it is known. */
 struct where {
     char file[PROTO_NAME_MAX]; /* logical name; "" not known */
     int line;
 };
+/* An error without a position of its own: for what the library calls on behalf of a view, whose
+ * line limits_call() then finds. */
+_Noreturn void limits_raise(lua_State *L, const char *fmt, ...);
+/* "views/a.html:12: text" → where, and the text within message. */
+const char *limits_split(const char *message, struct where *where);
+/* Run the function with n_args on the stack. LUA_OK, or an error with its message and where it came
+ * from, as far as that is known; never calls a metamethod of an error value. */
 int limits_call(lua_State *L, struct limits *limits, int n_args, int n_results, char *message,
                 size_t cap, struct where *where);
 
