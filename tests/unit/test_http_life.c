@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -309,6 +310,20 @@ static void test_client_leaves_while_waiting(void **state)
     assert_int_equal(t.pool.n_renders, 1); /* the page was kept */
 }
 
+/* Rule 22: 16 KiB a write and Nagle make large replies 10 to 40 times slower. */
+static void test_written_at_once(void **state)
+{
+    int fd = client_open(), nodelay = 0;
+    while (stats().connections == 0)
+        loop_run_once(t.loop, 1);
+    const struct conn *conn = TAILQ_FIRST(&t.http->guard.lists[CONN_READING]);
+    socklen_t len = sizeof nodelay;
+    assert_int_equal(getsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &nodelay, &len), 0);
+    assert_true(nodelay);
+    assert_int_equal(bufferevent_get_max_single_write(conn->bev), 1 << 20);
+    close(fd);
+}
+
 static void test_listen_errors(void **state)
 {
     char err[256];
@@ -383,6 +398,7 @@ int main(void)
         TEST(test_drain_with_nobody),
         TEST(test_freed_in_flight),
         TEST(test_client_leaves_while_waiting),
+        TEST(test_written_at_once),
         TEST(test_listen_errors),
         GUARD_TEST(test_deadline),
         GUARD_TEST(test_cap),
