@@ -95,9 +95,13 @@ static void read_authorize(struct nm *nm, struct span user, uint64_t id)
     nm_say_user(nm, user);
 }
 
+/* A submit names the user only when we joined too late for anything better: a fork that authorizes
+ * four workers would otherwise change its name with every share (captures panic-03). */
 static void read_submit(struct nm *nm, struct span user, uint64_t id)
 {
-    nm_say_user(nm, user);
+    if (!nm->attrs[SHEP_A_WALLET - SHEP_ATTR_FIRST].said) {
+        nm_say_user(nm, user);
+    }
     nm->last_pending = nm->next_pending;
     nm->pending[nm->next_pending] = (struct nm_submit){.id = id};
     nm->next_pending = (nm->next_pending + 1) % NM_PENDING;
