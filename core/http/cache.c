@@ -77,11 +77,13 @@ static const char *param_get(const struct script_param *query, size_t n, const c
 }
 
 /* The declared parameters in their order; lengths keep values from running into each other. Before
- * the first page came nobody knows which are declared: then all of them, marked as such. */
-static void key_make(const struct view *view, const struct script_param *query, size_t n,
+ * the first page came nobody knows which are declared: then all of them, marked as such. json: the
+ * form in which a page that fails says so. */
+static void key_make(const struct view *view, const struct script_param *query, size_t n, bool json,
                      struct buf *out)
 {
     buf_add_str(out, view->known ? "=" : "?");
+    buf_add_str(out, json ? "j" : "h");
     size_t count = view->known ? view->n_params : n;
     for (size_t i = 0; i < count; i++) {
         const char *name = view->known ? view->params[i] : query[i].name;
@@ -270,7 +272,7 @@ static struct entry *page_keep(struct http *http, struct view *view, struct flig
         return NULL; /* a failure may be over the next time */
     view_learn(http, view, page);
     struct buf key = {0};
-    key_make(view, flight->query, flight->n_query, &key);
+    key_make(view, flight->query, flight->n_query, flight->json, &key);
     struct entry *entry = entry_get(http, view, key.data);
     buf_free(&key);
     entry_add_version(http, entry, script_page_ref(page));
@@ -332,6 +334,7 @@ static struct flight *flight_start(struct http_request *request, struct view *vi
     flight->view = view;
     flight->key = shep_strdup(key);
     flight->gzip = gzip;
+    flight->json = request_wants_json(request);
     flight_copy_query(flight, &request->target);
     TAILQ_INIT(&flight->waiters);
     LIST_INSERT_HEAD(&view->flights, flight, of_view);
@@ -340,7 +343,8 @@ static struct flight *flight_start(struct http_request *request, struct view *vi
                                     .n_query = flight->n_query,
                                     .role = role,
                                     .locale = locale,
-                                    .want_gzip = gzip};
+                                    .want_gzip = gzip,
+                                    .want_json = flight->json};
     script_render(request->http->pool, &render, flight_land, flight);
     return flight;
 }
@@ -382,7 +386,7 @@ void cache_serve(struct http_request *request)
     struct view *view =
         view_get(cache, target->path, hash_add(14695981039346656037u, target->path));
     struct buf key = {0};
-    key_make(view, target->query, target->n_query, &key);
+    key_make(view, target->query, target->n_query, request_wants_json(request), &key);
     struct entry *entry =
         view->known ? *entry_slot(cache, view, key.data, hash_add(view->hash, key.data)) : NULL;
     bool gzip = wire_accepts_gzip(http_request_header(request, "Accept-Encoding"));

@@ -33,8 +33,8 @@ enum {
     HTTP_BUCKETS = 1024
 };
 
-#define HTTP_SECURITY_HEAD(style)                                                                  \
-    "\r\nContent-Security-Policy: default-src 'self'; script-src 'self'; style-src 'self'" style   \
+#define HTTP_SECURITY_HEAD                                                                         \
+    "\r\nContent-Security-Policy: default-src 'self'; script-src 'self'; style-src 'self'"         \
     "; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'; "         \
     "form-action 'self'"                                                                           \
     "\r\nX-Content-Type-Options: nosniff"                                                          \
@@ -154,7 +154,7 @@ struct flight { /* one render, and who waits for it */
     size_t n_query;
     char *store;
     struct request_list waiters;
-    bool gzip;
+    bool gzip, json;
 };
 
 struct view { /* one path; lives while it has an entry or a flight */

@@ -36,7 +36,7 @@ static char *head_make(struct http *http, const struct script_page *page, const 
     buf_add_str(&head, type && wire_value_safe(type) ? type : "text/plain; charset=utf-8");
     buf_add_str(&head, lines);
     lines_common(http, &head, page);
-    buf_add_str(&head, HTTP_SECURITY_HEAD(""));
+    buf_add_str(&head, HTTP_SECURITY_HEAD);
     return buf_take(&head);
 }
 
@@ -52,7 +52,7 @@ void version_init(struct http *http, struct version *version, struct script_page
         version->head_gzip = head_make(http, page, page->content_type, gzipped);
     struct buf head = {0};
     buf_printf(&head, "%s%s", page->etag, kept);
-    buf_add_str(&head, HTTP_SECURITY_HEAD(""));
+    buf_add_str(&head, HTTP_SECURITY_HEAD);
     version->head_304 = buf_take(&head);
 }
 

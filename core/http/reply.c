@@ -128,7 +128,7 @@ void reply_stream(struct http_request *request, const char *type)
 {
     char value[1024];
     snprintf(value, sizeof value,
-             "%s\r\nCache-Control: no-store\r\nX-Accel-Buffering: no" HTTP_SECURITY_HEAD(""), type);
+             "%s\r\nCache-Control: no-store\r\nX-Accel-Buffering: no" HTTP_SECURITY_HEAD, type);
     add_head(request, "Content-Type", value);
     request->state = REQUEST_STREAM;
     conn_state_set(request->conn, CONN_STREAM);
@@ -148,7 +148,7 @@ void reply_bytes(struct http_request *request, int status, const char *type, con
     if (!strstr(lines, "Cache-Control:"))
         buf_add_str(&value, "\r\nCache-Control: no-store");
     buf_add_str(&value, lines);
-    buf_add_str(&value, HTTP_SECURITY_HEAD(""));
+    buf_add_str(&value, HTTP_SECURITY_HEAD);
     reply_send(request, status, "Content-Type", value.data, len);
     buf_free(&value);
 }

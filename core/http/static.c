@@ -228,7 +228,7 @@ void static_serve(struct http_request *request)
         request->http->stats.not_modified++;
         request->head = false;
         snprintf(head, sizeof head, "%s\r\nCache-Control: %s\r\nVary: Accept-Encoding%s",
-                 file->etag, cache, HTTP_SECURITY_HEAD(""));
+                 file->etag, cache, HTTP_SECURITY_HEAD);
         if (reply_body(request))
             reply_send(request, 304, "ETag", head, 0);
         return;
@@ -236,7 +236,7 @@ void static_serve(struct http_request *request)
     bool gzip = file->gzip && wire_accepts_gzip(http_request_header(request, "Accept-Encoding"));
     snprintf(head, sizeof head, "%s\r\nETag: %s\r\nCache-Control: %s\r\nVary: Accept-Encoding%s%s",
              file->type, file->etag, cache, gzip ? "\r\nContent-Encoding: gzip" : "",
-             HTTP_SECURITY_HEAD(""));
+             HTTP_SECURITY_HEAD);
     reply_blob(request, 200, head, gzip ? file->gzip : file->bytes);
 }
 

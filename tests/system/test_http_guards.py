@@ -104,6 +104,7 @@ def test_rule_03_cap_in_all_and_room_again():
         for client in crowd:
             client.socket.close()
         wait_for(lambda: server.stats()["connections"] == 1, "room again")
+        assert server.stats()["rejected_limit"] > 0
 
 
 def test_rule_03_cap_for_each_peer():
@@ -220,18 +221,6 @@ def test_rule_07_a_silent_stream_outlives_the_deadline():
             client.until(b": hb")
         server.get("/touch?topic=herd")
         client.until(b'event: herd\ndata: {"seq":2}')
-
-
-def test_rule_07_a_reader_that_is_gone_without_a_word():
-    """Its socket takes nothing any more: after three heartbeats with output that nobody takes it is cut."""
-    with Server("--heartbeat", 200) as server:
-        client = listen(server, receive_bytes=2048)
-        while server.stats()["sse_clients"]:  # fills the buffers of the kernel, stays below 256 KiB in ours
-            if server.stats()["sse_dropped"] == 0:
-                server.get("/flood")
-            time.sleep(0.05)
-        assert server.stats()["sse_dropped"] == 1
-        client.socket.close()
 
 
 def test_events_and_their_names(server):
@@ -443,12 +432,13 @@ def test_rule_17_files_stay_below_their_directory(tmp_path):
     (tmp_path / "secret").write_text("secret")
     (root / "a.txt").write_text("seen")
     (root / "link").symlink_to(tmp_path / "secret")
+    (root / "inside").symlink_to("a.txt")
     (root / "sub" / "up").symlink_to("../..")
     (root / "proc").symlink_to("/proc/self/root/etc/passwd")
     os.mkfifo(root / "pipe")
     with Server("--static", root) as server:
         assert server.get("/static/a.txt").body == b"seen"
-        for name in ("link", "sub/up/secret", "proc", "pipe", "sub", "sub/", "", "../root-private/key", "a.txt/"):
+        for name in ("link", "inside", "sub/up/secret", "proc", "pipe", "sub", "sub/", "", "../root-private/key", "a.txt/"):
             assert server.get("/static/" + name).status in (400, 404), name
 
 

@@ -194,6 +194,32 @@ static void test_system_moves_while_asked_for(void **state)
     reply_free(&reply);
 }
 
+static int setup_beats(void **state)
+{
+    return setup_with((struct http_conf){.heartbeat_ms = 50});
+}
+
+/* A laptop asleep: its socket takes nothing, and what waits for it stays far below the backlog. */
+static void test_events_to_nobody(void **state)
+{
+    struct reply reply = {0};
+    int fd = listen_to("/events", &reply);
+    const struct conn *conn = TAILQ_FIRST(&t.http->guard.lists[CONN_STREAM]);
+    struct evbuffer *output = bufferevent_get_output(conn->bev);
+    static char comment[32768];
+    memset(comment, '.', sizeof comment);
+    int64_t until_ms = clock_mono_ms() + ANSWER_WITHIN_MS;
+    while (stats().sse_clients && clock_mono_ms() < until_ms) {
+        if (evbuffer_get_length(output) == 0) /* the kernel took it all: give it more */
+            live_send_all(t.http, comment, sizeof comment);
+        loop_run_once(t.loop, 5);
+    }
+    assert_int_equal(stats().sse_clients, 0);
+    assert_int_equal(stats().sse_dropped, 1);
+    close(fd);
+    reply_free(&reply);
+}
+
 static void test_events_bound(void **state)
 {
     enum { MORE = 3 };
@@ -393,6 +419,7 @@ int main(void)
         TEST(test_events_four_a_second),
         TEST(test_system_moves_while_asked_for),
         TEST(test_events_bound),
+        cmocka_unit_test_setup_teardown(test_events_to_nobody, setup_beats, teardown),
         TEST(test_drain),
         TEST(test_drain_gives_up),
         TEST(test_drain_with_nobody),
