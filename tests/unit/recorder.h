@@ -1,51 +1,26 @@
-/* A host that writes down what a parser says, and one stream of the NerdMiner parser on it. The
- * parser's own sources are linked in. Everything belongs to one test at a time. */
+/* Writes down all that a stream says, one line each, so that two runs can be compared as text:
+ * "row 3 text", "row 3 T P text" (truncated, partial), "parsed 3 1", "chosen toy 90", "reading 3
+ * hashrate-id value", "reading 3 pool-id text", "event 3 id". */
 #ifndef RECORDER_H
 #define RECORDER_H
 
-#include "check.h"
+#include "ingest/ingest.h"
 
-#include "shepherd/plugin.h"
-
-#include <stdbool.h>
-
-enum { SAID_MAX = 256 };
-
-struct said_event {
-    uint32_t event;
-    double value;
-    char text[256];
+struct recorder {
+    struct buf log;
+    struct ingest_stream *stream;
 };
+/* parsers may be NULL (none). */
+void recorder_open(struct recorder *rec, const struct ingest_parsers *parsers, const char *parser,
+                   bool strip_monitor_time);
+void recorder_feed(struct recorder *rec, const char *text); /* at 1000 ms */
+/* Ends the stream; returns the log, owned by the caller. */
+char *recorder_close(struct recorder *rec, struct ingest_stats *stats);
 
-/* By metric and attribute the last reading; events in order. */
-struct shep_ctx {
-    bool have[SHEP_ATTR_END];
-    double value[SHEP_ATTR_END];
-    char text[SHEP_ATTR_END][SHEP_TEXT_MAX + 1];
-    struct said_event events[SAID_MAX];
-    size_t n_events, n_readings;
-};
-
-extern struct shep_ctx said;
-extern int64_t now_ms; /* of the next lines; starts at 1,000,000 */
-
-int setup(void **state);
-int teardown(void **state);
-void again(void); /* a fresh stream in the middle of a test */
-
-const struct shep_parser_ops *ops(void);
-int line_of(const char *text, size_t len); /* what the parser's line() returns */
-int line(const char *text);
-void submit(unsigned id); /* the line of a mining.submit */
-
-void assert_near(double got, double want, double slack);
-void assert_value(uint32_t metric, double want);
-void assert_text(uint32_t attr, const char *want);
-size_t events(uint32_t event);
-const struct said_event *last_event(uint32_t event); /* fails when there is none */
-
-#define assert_known(text)   assert_int_equal(line(text), 1)
-#define assert_unknown(text) assert_int_equal(line(text), 0)
-#define TEST(name)           cmocka_unit_test_setup_teardown(test_##name, setup, teardown)
-
+enum cut { CUT_WHOLE, CUT_BYTES, CUT_RANDOM };
+/* All of it: open, feed cut so, end. */
+char *recorder_run(const struct ingest_parsers *parsers, const char *bytes, size_t len,
+                   enum cut cut, unsigned seed, struct ingest_stats *stats);
+/* The log without the lines that begin with `prefix`; in place. */
+char *recorder_without(char *log, const char *prefix);
 #endif

@@ -1,6 +1,6 @@
 /* The NerdMiner parser, line by line: statistics of each version, driver and fork, and the talk
  * with the pool. */
-#include "recorder.h"
+#include "parser_host.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 /* The NerdMiner parser, line by line: resets, crashes, forks, Wi-Fi, pool link and configuration.
  */
-#include "recorder.h"
+#include "parser_host.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* The NerdMiner parser: numbers and JSON, which lines are known, any bytes at all, and the
  * fingerprint. */
-#include "recorder.h"
+#include "parser_host.h"
 
 #include "json.h"
 #include "number.h"

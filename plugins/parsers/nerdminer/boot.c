@@ -118,7 +118,7 @@ static void take_boot_mode(struct nm *nm, struct span *s)
 enum nm_read nm_read_rst(struct nm *nm, struct span *rest, const struct nm_hit *hit)
 {
     struct span t = *rest;
-    struct span name = {"reason not told", "reason not told" + 15};
+    struct span name = span_of("reason not told");
 
     while (t.at < t.end && is_hex(*t.at)) {
         t.at++;
@@ -233,7 +233,7 @@ static void read_guru(struct nm *nm, struct span *rest)
         crash(nm, reason);
         *rest = t;
     } else {
-        crash(nm, (struct span){"reason not told", "reason not told" + 15});
+        crash(nm, span_of("reason not told"));
     }
 }
 
@@ -256,15 +256,14 @@ enum nm_read nm_read_panic(struct nm *nm, struct span *rest, const struct nm_hit
         break;
     case NM_PANIC_ABORT: /* often behind one of the others, which said more */
         if (!nm->crashed) {
-            crash(nm, (struct span){"abort", "abort" + 5});
+            crash(nm, span_of("abort"));
         }
         break;
     case NM_PANIC_TASK_WDT:
-        crash(nm, (struct span){"task watchdog", "task watchdog" + 13});
+        crash(nm, span_of("task watchdog"));
         break;
     case NM_PANIC_BROWNOUT:
-        crash(nm, (struct span){"brownout (supply voltage dipped)",
-                                "brownout (supply voltage dipped)" + 32});
+        crash(nm, span_of("brownout (supply voltage dipped)"));
         break;
     default:
         break;

@@ -12,6 +12,11 @@ struct span {
     const char *at, *end;
 };
 
+static inline struct span span_of(const char *text)
+{
+    return (struct span){text, text + strlen(text)};
+}
+
 static inline size_t span_len(struct span s)
 {
     return (size_t)(s.end - s.at);

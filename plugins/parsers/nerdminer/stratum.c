@@ -133,7 +133,7 @@ static void read_notify(struct nm *nm, struct span job)
  * text. Miningcore's object crashes V1.8.3 right after (firmware.md 1.4). */
 static struct span refusal(struct span error, char *buf, size_t size)
 {
-    struct span none = {"refused", "refused" + 7};
+    struct span none = span_of("refused");
     struct span in = json_inside(error);
     struct span key;
     struct span value;
@@ -219,8 +219,8 @@ static bool read_method(struct nm *nm, const struct message *m, uint64_t id)
 {
     char buf[SHEP_TEXT_MAX];
     struct span in = json_inside(m->params);
-    struct span first = {"", ""};
-    struct span text = {"", ""};
+    struct span first = span_of("");
+    struct span text = span_of("");
 
     if (m->params.at != m->params.end && *m->params.at == '[') {
         (void)json_next_element(&in, &first);
@@ -339,7 +339,7 @@ enum nm_read nm_read_refused(struct nm *nm, struct span *rest, const struct nm_h
     }
     submit = find_submit(nm, id);
     if (submit != NULL) {
-        share_refused(nm, submit, (struct span){"refused", "refused" + 7});
+        share_refused(nm, submit, span_of("refused"));
     }
     return NM_KNOWN;
 }
