@@ -34,13 +34,30 @@ static struct limits *limits_of(lua_State *L)
     return ud;
 }
 
-static void trip(lua_State *L, lua_Debug *ar, struct limits *limits, const char *why)
+/* The innermost line of a view is what its author wants to see, not that of the library function
+ * that he called wrongly, nor of a text that he gave to load(). Only reads. */
+static void find_where(lua_State *L, struct where *where)
+{
+    enum { LEVELS_MAX = 64 };
+    lua_Debug ar;
+    *where = (struct where){0};
+    for (int level = 0; level < LEVELS_MAX && lua_getstack(L, level, &ar); level++) {
+        if (!lua_getinfo(L, "Sl", &ar) || ar.currentline <= 0 || ar.source[0] != '@')
+            continue;
+        bool is_view = strncmp(ar.source + 1, "lua/", 4) != 0;
+        if (!where->line || is_view) {
+            snprintf(where->file, sizeof where->file, "%s", ar.source + 1);
+            where->line = ar.currentline;
+        }
+        if (is_view)
+            return;
+    }
+}
+
+static void trip(lua_State *L, struct limits *limits, const char *why)
 {
     snprintf(limits->tripped, sizeof limits->tripped, "%s", why);
-    if (lua_getinfo(L, "Sl", ar) && ar->currentline > 0) {
-        snprintf(limits->tripped_at, sizeof limits->tripped_at, "%s", ar->source + 1);
-        limits->tripped_line = ar->currentline;
-    }
+    find_where(L, &limits->tripped_at);
 }
 
 static void on_count(lua_State *L, lua_Debug *ar)
@@ -48,9 +65,9 @@ static void on_count(lua_State *L, lua_Debug *ar)
     struct limits *limits = limits_of(L);
     if (!limits->tripped[0]) {
         if (clock_thread_cpu_us() > limits->cpu_end_us)
-            trip(L, ar, limits, "used up its processor time: is there an endless loop?");
+            trip(L, limits, "used up its processor time: is there an endless loop?");
         else if (clock_mono_ms() > limits->wall_end_ms)
-            trip(L, ar, limits, "took too long");
+            trip(L, limits, "took too long");
         else
             return;
     }
@@ -113,24 +130,10 @@ const char *limits_split(const char *message, struct where *where)
     return end + 2;
 }
 
-/* The message handler: only reads. The innermost line of a view is what its author wants to see,
- * not that of the library function that he called wrongly. */
+/* The message handler; calls nothing of the script's, because it may run with hooks off. */
 static int on_error(lua_State *L)
 {
-    struct where *where = lua_touserdata(L, lua_upvalueindex(1));
-    lua_Debug ar;
-    *where = (struct where){0};
-    for (int level = 0; level < 64 && lua_getstack(L, level, &ar); level++) {
-        if (!lua_getinfo(L, "Sl", &ar) || ar.currentline <= 0 || ar.source[0] != '@')
-            continue;
-        bool is_view = strncmp(ar.source + 1, "lua/", 4) != 0;
-        if (!where->line || is_view) {
-            snprintf(where->file, sizeof where->file, "%s", ar.source + 1);
-            where->line = ar.currentline;
-        }
-        if (is_view)
-            break;
-    }
+    find_where(L, lua_touserdata(L, lua_upvalueindex(1)));
     return 1;
 }
 
@@ -140,8 +143,7 @@ static void describe(lua_State *L, int rc, const struct limits *limits, char *me
     struct where named = {0};
     if (limits->tripped[0]) {
         snprintf(message, cap, "%s", limits->tripped);
-        snprintf(where->file, sizeof where->file, "%s", limits->tripped_at);
-        where->line = limits->tripped_line;
+        *where = limits->tripped_at;
     } else if (rc == LUA_ERRMEM) {
         snprintf(message, cap, "needs more than %d MiB of memory", LIMIT_MEMORY >> 20);
     } else if (lua_type(L, -1) == LUA_TSTRING) {

@@ -44,21 +44,20 @@ enum {
 };
 
 /* ---- limits.c: memory, processor time, wall time ---- */
+struct where {
+    char file[PROTO_NAME_MAX]; /* logical name; "" not known */
+    int line;
+};
 struct limits {
     size_t mem_used, mem_max;
     int64_t cpu_end_us, wall_end_ms;
     char tripped[256]; /* "took more than 250 ms of processor time"; empty: no */
-    char tripped_at[PROTO_NAME_MAX];
-    int tripped_line;
+    struct where tripped_at;
 };
 void limits_begin(struct limits *limits, int64_t cpu_ms, int64_t wall_end_ms);
 /* A new state whose memory, from its first byte on, is bounded by limits, and whose hook is set
  * before anything else exists. extra goes into lua_getextraspace(). NULL: no memory. */
 lua_State *limits_new_state(struct limits *limits, void *extra);
-struct where {
-    char file[PROTO_NAME_MAX]; /* logical name; "" not known */
-    int line;
-};
 /* An error without a position of its own: for what the library calls on behalf of a view, whose
  * line limits_call() then finds. */
 _Noreturn void limits_raise(lua_State *L, const char *fmt, ...);

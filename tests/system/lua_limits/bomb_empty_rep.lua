@@ -1,0 +1,3 @@
+-- ends: killed
+-- Nothing, 9 quintillion times.
+return ("").rep("", math.maxinteger)

@@ -1,0 +1,2 @@
+-- ends: killed
+return tostring((("a"):rep(200000)):find(".-.-.-b"))

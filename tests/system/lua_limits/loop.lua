@@ -1,0 +1,2 @@
+-- ends: hook
+while true do end

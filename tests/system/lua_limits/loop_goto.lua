@@ -1,0 +1,2 @@
+-- ends: hook
+::again:: goto again

@@ -1,0 +1,2 @@
+-- ends: hook
+coroutine.wrap(function() while true do end end)()

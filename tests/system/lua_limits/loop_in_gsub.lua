@@ -1,0 +1,2 @@
+-- ends: hook
+(("a"):rep(10)):gsub("a", function() while true do end end)

@@ -1,0 +1,2 @@
+-- ends: hook
+for _ in coroutine.wrap(function() while true do coroutine.yield(1) end end) do end

@@ -1,0 +1,2 @@
+-- ends: hook
+load("while true do end")()

@@ -1,0 +1,2 @@
+-- ends: error needs more than 24 MiB
+return ("a"):rep(1e9)

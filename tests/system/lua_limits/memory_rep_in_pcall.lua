@@ -1,0 +1,2 @@
+-- ends: hook
+while true do pcall(string.rep, "a", 1e9) end
