@@ -75,11 +75,10 @@ static void test_herd_moves(void **state)
 
 static void test_miner_by_id_and_name(void **state)
 {
-    struct fixture *f =
-        lua_view(state, "local by = shepherd.params{ by = '' }.by\n"
-                        "local m = shepherd.miner(by ~= '' and by or 8)\n"
-                        "if not m then shepherd.not_found('no miner ' .. by) end\n"
-                        "return m.name .. ' ' .. m.at.temperature");
+    struct fixture *f = lua_view(state, "local by = shepherd.params{ by = '' }.by\n"
+                                        "local m = shepherd.miner(by ~= '' and by or 8)\n"
+                                        "if not m then shepherd.not_found('no miner ' .. by) end\n"
+                                        "return m.name .. ' ' .. m.at.temperature");
     add_miner(f, 7, "A");
     add_miner(f, 8, "B");
     assert_body(fixture_render(f, "/api/x"), "B 1760797790000");
