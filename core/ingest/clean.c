@@ -155,10 +155,19 @@ static void esc_give_up(struct cleaner *c)
     c->esc_len = 0;
 }
 
+static bool esc_goes_on(const struct cleaner *c, unsigned char byte)
+{
+    if (c->esc_len == 1)
+        return byte == '[';
+    bool is_parameter = byte >= 0x30 && byte < 0x40, is_intermediate = byte >= 0x20 && byte < 0x30;
+    bool had_intermediate = c->esc[c->esc_len - 1] < 0x30;
+    return c->esc_len < ESC_MAX && (is_intermediate || (is_parameter && !had_intermediate));
+}
+
 /* true: the byte belonged to the sequence. */
 static bool esc_next(struct cleaner *c, unsigned char byte)
 {
-    if (c->esc_len == 1 ? byte == '[' : byte >= 0x20 && byte < 0x40 && c->esc_len < ESC_MAX) {
+    if (esc_goes_on(c, byte)) {
         c->esc[c->esc_len++] = (char)byte;
         return true;
     }

@@ -34,6 +34,7 @@ static void ends(void **state)
     CHECK("a\nb\r\nc\rd\n", "row 1 a\nrow 2 b\nrow 3 c\nrow 4 d\n");
     CHECK("a\r\r\nb\n", "row 1 a\nrow 2 b\n");
     CHECK("a\r\r\r\nb\n", "row 1 a\nrow 2 b\n");
+    CHECK("a\r\r\nb\rc\n", "row 1 a\nrow 2 b\nrow 3 c\n");
     CHECK("a\r\rb\n", "row 1 a\nrow 3 b\n"); /* a blank line between two CRs */
     CHECK("a\n\nb\n", "row 1 a\nrow 3 b\n");
     CHECK("a\n\r\nb\n", "row 1 a\nrow 3 b\n");
@@ -93,6 +94,7 @@ static void escapes(void **state)
     CHECK("a\x1b"
           "cb\x1b\x1b[0mc\n",
           "row 1 a" FFFD "cb" FFFD "c\n");
+    CHECK("a\x1b[ 12 345 shares\n", "row 1 a" FFFD "[ 12 345 shares\n"); /* its end was lost */
     CHECK("a\x1b[1111111111111111111111111111111111111111 tail\n",
           "row 1 a" FFFD "[1111111111111111111111111111111111111111 tail\n");
 }
@@ -204,6 +206,13 @@ static void monitor_time(void **state)
     free(log);
 }
 
+/* A value on the line behind its key, which looks harmless alone. */
+static void secret_over_lines(void **state)
+{
+    CHECK("\"poolPassword\":\n\n\"hunter2\"\n\"hunter2\"\n",
+          "row 1 \"poolPassword\":\nrow 3 \"***\"\nrow 4 \"hunter2\"\n");
+}
+
 /* ---- silence in a line ---- */
 
 static void check_partial(const char *const *pieces, size_t n, const char *expected)
@@ -281,11 +290,17 @@ static void ticks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ends),         cmocka_unit_test(blank),
-        cmocka_unit_test(bad_bytes),    cmocka_unit_test(escapes),
-        cmocka_unit_test(truncation),   cmocka_unit_test(endless_line),
-        cmocka_unit_test(garbage),      cmocka_unit_test(monitor_time),
-        cmocka_unit_test(partial_rows), cmocka_unit_test(partial_secrets),
+        cmocka_unit_test(ends),
+        cmocka_unit_test(blank),
+        cmocka_unit_test(bad_bytes),
+        cmocka_unit_test(escapes),
+        cmocka_unit_test(truncation),
+        cmocka_unit_test(endless_line),
+        cmocka_unit_test(secret_over_lines),
+        cmocka_unit_test(garbage),
+        cmocka_unit_test(monitor_time),
+        cmocka_unit_test(partial_rows),
+        cmocka_unit_test(partial_secrets),
         cmocka_unit_test(ticks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

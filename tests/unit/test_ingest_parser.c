@@ -25,6 +25,7 @@ static void sure(void **state)
     check("rate 1\n\nhm\nthis is a toy miner\nrate 2\n",
           "chosen toy 90\nreading 1 1 1\nparsed 1 1\nparsed 3 0\nparsed 4 0\nreading 5 1 2\nparsed "
           "5 1\n");
+    check("toy miner, other miner\n", "chosen other 95\nparsed 1 0\n"); /* the surer one */
     /* sure beats plausible; once chosen, another's name changes nothing */
     check("toy rate 1\nother miner\ntoy miner\n",
           "chosen other 95\nreading 1 1 10\nparsed 1 1\nparsed 2 0\nparsed 3 0\n");
@@ -77,7 +78,7 @@ static void window(void **state)
     assert_int_equal(stats.readings, 8193 - first);
     free(log);
     text.len = unknown;
-    buf_add_str(&text, "toy rate 1\n");
+    buf_add_str(&text, "toy rate 1\nother miner\n"); /* too late for the other */
     log = recorder_run(&toy_parsers, text.data, text.len, CUT_WHOLE, 0, &stats);
     assert_string_equal(stats.parser, "toy");
     assert_int_equal(stats.confidence, 40);
