@@ -171,52 +171,59 @@ static bool port_read(const char *sysfs_root, const char *dev_root, const char *
     return true;
 }
 
-static int tty_filter(const struct dirent *entry)
+typedef char tty_name[32];
+
+static bool name_wanted(const char *name)
 {
-    return (!strncmp(entry->d_name, "ttyUSB", 6) || !strncmp(entry->d_name, "ttyACM", 6)) &&
-           strlen(entry->d_name) < 32;
+    return (!strncmp(name, "ttyUSB", 6) || !strncmp(name, "ttyACM", 6)) &&
+           strlen(name) < sizeof(tty_name);
 }
 
-static int names_read(const char *sysfs_root, struct dirent ***names)
+static int name_compare(const void *a, const void *b)
 {
-    char dir[SERIAL_PATH_MAX + 16];
-    snprintf(dir, sizeof dir, "%s/class/tty", sysfs_root);
-    return scandir(dir, names, tty_filter, versionsort);
+    return strverscmp(a, b);
+}
+
+/* Not scandir(): the test bed umockdev shows its tree to opendir() only. */
+static size_t names_read(const char *sysfs_root, tty_name *names, size_t max)
+{
+    char path[SERIAL_PATH_MAX + 16];
+    size_t n = 0;
+    struct dirent *entry;
+    snprintf(path, sizeof path, "%s/class/tty", sysfs_root);
+    DIR *dir = opendir(path);
+    if (!dir)
+        return 0;
+    while (n < max && (entry = readdir(dir)))
+        if (name_wanted(entry->d_name))
+            snprintf(names[n++], sizeof *names, "%.31s", entry->d_name);
+    closedir(dir);
+    qsort(names, n, sizeof *names, name_compare);
+    return n;
 }
 
 size_t discover_scan(const char *sysfs_root, const char *dev_root, struct usb_port *out, size_t max)
 {
-    struct dirent **names;
-    int n = names_read(sysfs_root, &names);
-    size_t found = 0;
-    if (n < 0)
-        return 0;
-    for (int i = 0; i < n; i++) {
-        if (found < max && port_read(sysfs_root, dev_root, names[i]->d_name, &out[found]))
+    tty_name names[SERIAL_FOUND_MAX];
+    size_t n = names_read(sysfs_root, names, SERIAL_FOUND_MAX), found = 0;
+    for (size_t i = 0; i < n && found < max; i++)
+        if (port_read(sysfs_root, dev_root, names[i], &out[found]))
             found++;
-        free(names[i]);
-    }
-    free(names);
     return found;
 }
 
 void discover_list(const char *sysfs_root, const char *dev_root, char *out, size_t cap)
 {
-    struct dirent **names;
-    int n = names_read(sysfs_root, &names);
-    size_t len = 0;
+    tty_name names[SERIAL_FOUND_MAX];
+    size_t n = names_read(sysfs_root, names, SERIAL_FOUND_MAX), len = 0;
     out[0] = 0;
-    for (int i = 0; i < n; i++) {
-        int add =
-            snprintf(out + len, cap - len, "%s%s/%s", len ? ", " : "", dev_root, names[i]->d_name);
+    for (size_t i = 0; i < n; i++) {
+        int add = snprintf(out + len, cap - len, "%s%s/%s", len ? ", " : "", dev_root, names[i]);
         if (len + (size_t)add < cap)
             len += (size_t)add;
         else
             out[len] = 0; /* no room: a shorter list is a list all the same */
-        free(names[i]);
     }
-    if (n >= 0)
-        free(names);
     if (len == 0)
         snprintf(out, cap, "none");
 }
