@@ -25,10 +25,9 @@ static void on_event(const struct shep_event *event, const struct miner *miner, 
     struct shep_event kept = *event;
     kept.miner_id = miner ? miner_id(miner) : event->miner_id;
     store_event(keeper->daemon->store, &kept);
-    if (event_severity(event->event) == 2)
-        log_warn("herd", "%s: %s%s%.*s", miner ? miner_name(miner) : "shepherd",
-                 event_name(event->event), event->text_len ? ": " : "", (int)event->text_len,
-                 event->text ? event->text : "");
+    if (miner && event_severity(event->event) == 2)
+        log_warn("herd", "%s: %s%s%.*s", miner_name(miner), event_name(event->event),
+                 event->text_len ? ": " : "", (int)event->text_len, event->text ? event->text : "");
 }
 
 /* ---- latest readings ---- */

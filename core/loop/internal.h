@@ -51,6 +51,8 @@ struct loop {
     bool stopping;
     pthread_t workers[LOOP_WORKERS_MAX];
 
+    uint64_t turn;
+    bool stopped;
     struct fetcher *fetcher;
     int64_t lag_max_ms, lag_since_ms; /* longest callback since lag_since_ms */
 };

@@ -300,13 +300,22 @@ void loop_free(struct loop *loop)
     free(loop);
 }
 
+/* One batch of events a call, so that turns can be counted: libevent's cached time cannot tell them
+ * apart, it is coarse (4 ms). */
 int loop_run(struct loop *loop)
 {
-    return event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY) < 0 ? SHEP_E_IO : 0;
+    loop->stopped = false;
+    while (!loop->stopped) {
+        loop->turn++;
+        if (event_base_loop(loop->base, EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY) < 0)
+            return SHEP_E_IO;
+    }
+    return 0;
 }
 
 void loop_stop(struct loop *loop)
 {
+    loop->stopped = true;
     event_base_loopbreak(loop->base);
 }
 
@@ -318,6 +327,7 @@ static void on_run_once_timeout(evutil_socket_t fd, short what, void *arg)
 bool loop_run_once(struct loop *loop, int64_t wait_ms)
 {
     bool timed_out = false;
+    loop->turn++;
     struct timeval wait = ms_to_timeval(wait_ms);
     event_base_once(loop->base, -1, EV_TIMEOUT, on_run_once_timeout, &timed_out, &wait);
     event_base_loop(loop->base, EVLOOP_ONCE);
@@ -335,9 +345,7 @@ struct event_base *loop_base(struct loop *loop)
 
 uint64_t loop_turn(const struct loop *loop)
 {
-    struct timeval tv; /* cached by libevent once a turn */
-    event_base_gettimeofday_cached(loop->base, &tv);
-    return (uint64_t)tv.tv_sec * 1000000u + (uint64_t)tv.tv_usec;
+    return loop->turn;
 }
 
 void loop_sweep(struct loop *loop, struct loop_owner *owner)

@@ -104,7 +104,7 @@ def test_port_in_use_is_69(daemon):
         d = daemon(start=False)
         code, _, err = run("run", "--config", d.config, "--data-dir", d.data, "--listen", f"127.0.0.1:{port}")
     assert code == 69
-    assert f"127.0.0.1:{port}" in err and "use" in err
+    assert f"127.0.0.1 port {port}" in err and "in use" in err and "--listen" in err
 
 
 def test_second_daemon_on_one_directory_is_69_and_names_the_first(daemon):

@@ -16,9 +16,9 @@ local function known(value)
     return value
 end
 
-local function scaled(value, factor)
+local function divided(value, by)
     if value == nil then return json.null end
-    return value * factor
+    return value / by
 end
 
 local function whole(value)
@@ -60,11 +60,11 @@ local function row(miner)
         dev_path = known(miner.path),
         parser = known(miner.parser),
 
-        ["KH/s"] = scaled(miner.hashrate, 1e-3),
+        ["KH/s"] = divided(miner.hashrate, 1000),
         hashrate = known(miner.hashrate),
         hashrate_1h = known(miner.hashrate_1h),
         hashrate_24h = known(miner.hashrate_24h),
-        ["Total MHashes"] = scaled(miner.hashes_total, 1e-6),
+        ["Total MHashes"] = divided(miner.hashes_total, 1e6),
         ["Shares"] = whole(miner.shares_32bit),
         shares_accepted = whole(miner.shares_accepted),
         shares_rejected = whole(miner.shares_rejected),

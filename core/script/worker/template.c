@@ -139,7 +139,7 @@ static int put_tag(struct scan *s, char *err, size_t err_cap)
         put_newlines(s, code, end);
     } else if (!marked) {
         put_code(s, code, end);
-        buf_add_str(s->lua, " ");
+        buf_add_str(s->lua, ";"); /* ends it here: a half statement is a mistake of this line */
     } else if (is_blank(code, end)) {
         snprintf(err, err_cap, "<%%%c %%> has nothing to print", kind);
         return begun;
