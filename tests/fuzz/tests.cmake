@@ -28,6 +28,8 @@ endfunction()
 file(GLOB nerdminer_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/plugins/parsers/nerdminer/*.c)
 shep_fuzz(ingest LINK shep_ingest SOURCES ${nerdminer_sources} CORPUS ${CMAKE_SOURCE_DIR}/plugins/sources/replay/demo
           OPTIONS -max_len=40000)
+shep_fuzz(parser_nerdminer LINK m SOURCES ${nerdminer_sources} CORPUS ${CMAKE_SOURCE_DIR}/plugins/sources/replay/demo
+          OPTIONS -max_len=8192)
 shep_fuzz(splitter LINK shep_ingest SOURCES unit/toy_parser.c unit/recorder.c
           CORPUS ${CMAKE_CURRENT_LIST_DIR}/../data/fuzz/splitter OPTIONS -max_len=40000)
 
