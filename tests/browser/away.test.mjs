@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 
-import { browser_launch, is_marked, mark, page_open } from "./lib/browser.mjs";
+import { browser_launch, is_marked, mark, page_open, settled } from "./lib/browser.mjs";
 import { daemon_make } from "./lib/daemon.mjs";
 
 let browser, daemon;
@@ -20,7 +20,7 @@ after(async () => {
 test("killed: a banner; started again on the same port: it goes by itself", async (t) => {
     const page = await page_open(browser, daemon.url + "/");
     t.after(() => page.context().close());
-    await page.waitForFunction(() => document.documentElement.dataset.live === "on");
+    await settled(page);
     await mark(page);
     assert.ok(await page.locator("#away").isHidden());
 

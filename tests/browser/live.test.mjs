@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
-import { browser_launch, is_marked, mark, page_open, wait_text } from "./lib/browser.mjs";
+import { browser_launch, is_marked, mark, page_open, settled, until, wait_text } from "./lib/browser.mjs";
 import { daemon_make, pty_open } from "./lib/daemon.mjs";
 import { login, statistics } from "./lib/nerdminer.mjs";
 
@@ -51,11 +51,6 @@ async function wait_row(page, name, text) {
     await page.locator(row(name), { hasText: text }).waitFor({ timeout: 15_000 });
 }
 
-/** The page has heard of the stream and knows its ETag: from here on a change comes by event. */
-async function settled(page) {
-    await page.waitForFunction(() => document.documentElement.dataset.live === "on");
-}
-
 test("a line changes the page at once, with no reload", async (t) => {
     const page = await open(t, "/");
     await settled(page);
@@ -85,7 +80,8 @@ test("figures on the page are those of the API", async (t) => {
     const { herd_stats, miners_list } = await daemon.json("/api/herd_data");
     assert.equal(herd_stats.online_miners, 2);
     assert.ok(Math.abs(herd_stats.total_hash_khs - 133.75) < 1e-9);
-    await page.waitForFunction(
+    await until(
+        page,
         (hps) => Math.abs(Number(document.querySelector("#total-hashrate").value) - hps) < 1e-6,
         herd_stats.total_hash_khs * 1000,
     );
@@ -139,11 +135,7 @@ test("raw logs move, the filter keeps the focus, a selection holds them still", 
 });
 
 async function daemon_has(page, line) {
-    await page.waitForFunction(
-        async (line) => (await (await fetch("/raw_logs")).text()).includes(line),
-        line,
-        { timeout: 10_000, polling: 200 },
-    );
+    await until(page, async (line) => (await (await fetch("/raw_logs")).text()).includes(line), line);
 }
 
 test("a view of nothing but HTML and Lua is live, and keeps what the browser owns", async (t) => {
@@ -164,7 +156,7 @@ test("a view of nothing but HTML and Lua is live, and keeps what the browser own
 test("one stream for all pages of a browser; another page takes over", async (t) => {
     const context = await browser.newContext();
     t.after(() => context.close());
-    const streams = (page) => page.requests.filter((url) => url.endsWith("/events")).length;
+    const streams = (page) => page.requests.filter((url) => new URL(url).pathname === "/events").length;
     const first = await open(t, "/", { context });
     await settled(first);
     const second = await open(t, "/", { context });
@@ -176,4 +168,21 @@ test("one stream for all pages of a browser; another page takes over", async (t)
     barn.say(...statistics({ khs: 44.75 }));
     await wait_row(second, "BARN-01", "44.75");
     assert.equal(streams(second), 1);
+});
+
+test("ages are counted in the browser, and what is old says so", async (t) => {
+    const page = await open(t, "/");
+    const seen = await page.evaluate(async () => {
+        const { clock_tick } = await import("/static/clock.js");
+        const box = document.createElement("div");
+        const ages_s = [2, 42, 400, 7200, 300000];
+        const iso = (s) => new Date(Date.now() - s * 1000).toISOString();
+        box.innerHTML =
+            ages_s.map((s) => `<time data-age datetime="${iso(s)}">UTC</time>`).join("") +
+            `<b data-at="${Date.now() - 400_000}" data-stale-after="300"></b>` +
+            `<b data-at="${Date.now() - 200_000}" data-stale-after="300" data-stale="1 h"></b>`;
+        clock_tick(box);
+        return [...box.children].map((e) => (e.tagName === "B" ? (e.dataset.stale ?? null) : e.textContent));
+    });
+    assert.deepEqual(seen, ["now", "42 s ago", "6 min ago", "2 h ago", "3 d ago", "6 min", null]);
 });

@@ -6,7 +6,7 @@ import fs from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 
-import { browser_launch, page_open, SIZES } from "./lib/browser.mjs";
+import { browser_launch, page_open, settled, SIZES } from "./lib/browser.mjs";
 import { daemon_make } from "./lib/daemon.mjs";
 
 const AXE = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
@@ -42,7 +42,7 @@ async function axe(page) {
 async function check(t, url, options) {
     const page = await page_open(browser, url, options);
     t.after(() => page.context().close());
-    await page.waitForFunction(() => !document.querySelector("time[data-age]")?.textContent.includes("UTC"));
+    await settled(page);
     assert.equal(await overflow(page), null, "no horizontal scroll");
     assert.deepEqual(await axe(page), []);
     assert.deepEqual(page.wrong, []);

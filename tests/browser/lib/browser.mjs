@@ -58,11 +58,24 @@ export function is_marked(page) {
     return page.evaluate(() => window.marked === true);
 }
 
+/** Wait until fn(arg), run in the page, is true. Not page.waitForFunction(): that needs eval, which our policy forbids. */
+export async function until(page, fn, arg, { within_ms = 15_000, every_ms = 25 } = {}) {
+    const deadline = performance.now() + within_ms;
+    while (!(await page.evaluate(fn, arg))) {
+        if (performance.now() > deadline) throw new Error(`not within ${within_ms} ms: ${fn} (${JSON.stringify(arg)})`);
+        await new Promise((resolve) => setTimeout(resolve, every_ms));
+    }
+}
+
 /** Wait until text is to be seen in the first element that fits. */
-export function wait_text(page, selector, text, timeout = 10_000) {
-    return page.waitForFunction(
-        ([selector, text]) => document.querySelector(selector)?.textContent.includes(text),
-        [selector, text],
-        { timeout, polling: 20 },
-    );
+export function wait_text(page, selector, text) {
+    return until(page, ([selector, text]) => Boolean(document.querySelector(selector)?.textContent.includes(text)), [
+        selector,
+        text,
+    ]);
+}
+
+/** The page knows its ETag and hears the stream: from here on a change comes by event. */
+export function settled(page) {
+    return until(page, () => document.documentElement.dataset.live === "on");
 }
