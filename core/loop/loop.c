@@ -253,6 +253,11 @@ void loop_choke(struct loop *loop, bool choked)
     }
 }
 
+bool loop_is_choked(const struct loop *loop)
+{
+    return loop->choked;
+}
+
 /* ---- life ---- */
 
 struct loop *loop_new(unsigned n_workers)

@@ -7,6 +7,8 @@
 /* What a miner's entry may have besides the options of its source. */
 static const char *const entry_keys[] = {"id", "source", "parser", "location"};
 
+enum { HEAR_OUT_MS = 20 };
+
 static struct plugin_env *env_of(const struct shep_device *dev)
 {
     return &dev->source->plugins->env;
@@ -87,12 +89,22 @@ static void tick_arm(struct shep_device *dev)
             loop_timer_new(env_of(dev)->loop, &dev->source->owner, wait_ms + 1, 0, on_tick, dev);
 }
 
+/* It is the miner's silence that counts, not ours: bytes may wait in the port while the loop was
+ * busy or reading was paused. So when the time is over, one more turn of the loop reads what is
+ * there. */
 static void on_tick(void *arg)
 {
     struct shep_device *dev = arg;
+    struct loop *loop = env_of(dev)->loop;
     dev->tick = NULL; /* it fired and freed itself */
-    if (dev->stream)
-        tick_arm(dev);
+    if (!dev->stream)
+        return;
+    if (loop_is_choked(loop) || !dev->heard_out) {
+        dev->heard_out = !loop_is_choked(loop);
+        dev->tick = loop_timer_new(loop, &dev->source->owner, HEAR_OUT_MS, 0, on_tick, dev);
+        return;
+    }
+    tick_arm(dev);
 }
 
 int device_feed(struct shep_device *dev, const void *bytes, size_t len)
@@ -103,6 +115,7 @@ int device_feed(struct shep_device *dev, const void *bytes, size_t len)
         stream_open(dev);
     if (!dev->stream)
         return SHEP_E_CONFIG; /* its parser is not there (any more) */
+    dev->heard_out = false;
     ingest_feed(dev->stream, bytes, len, clock_wall_ms());
     tick_arm(dev);
     return 0;

@@ -50,7 +50,7 @@ struct shep_device {
     json_t *entry;
     struct ingest_stream *stream; /* NULL until the first byte */
     struct loop_timer *tick;      /* armed while an unfinished line waits */
-    int64_t at_ms;
+    bool heard_out;               /* after the silence, the port was read once more */
     bool attached;
 };
 

@@ -30,7 +30,7 @@ static int toy_open(struct shep_ctx *ctx, const struct shep_host *host, void **s
 static int line(void *self, const struct shep_line *line)
 {
     struct toy *toy = self;
-    struct shep_reading reading = {sizeof reading};
+    struct shep_reading reading = {.size = sizeof reading};
     if (!probe(line->text, line->len))
         return 0;
     reading.metric = SHEP_M_HASHRATE;
