@@ -51,8 +51,9 @@ void loop_timer_free(
 struct loop_watch *loop_watch_new(struct loop *loop, struct loop_owner *owner, int fd,
                                   uint32_t what, loop_fd_fn fn, void *arg);
 void loop_watch_free(struct loop_watch *watch);
-void loop_choke(struct loop *loop,
-                bool choked); /* the database is behind: pause reading from devices */
+/* The database is behind: pause reading from devices. */
+void loop_choke(struct loop *loop, bool choked);
+bool loop_is_choked(const struct loop *loop);
 
 /* Run fn on the loop, in order of posting. Any thread. */
 void loop_post(struct loop *loop, loop_fn fn, void *arg);
