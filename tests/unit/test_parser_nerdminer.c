@@ -208,6 +208,18 @@ static void test_authorize(void **state)
     assert_text(SHEP_A_ERROR, "");
 }
 
+/* A fork authorizes four workers and submits as any of them: its name does not change each time. */
+static void test_authorize_names_better_than_submit(void **state)
+{
+    submit(4);
+    assert_text(SHEP_A_WORKER, "w"); /* joined late: nothing better */
+    again();
+    assert_known("{\"params\": [\"bc1qmade.desk\", \"***\"], \"id\": 2, \"method\": "
+                 "\"mining.authorize\"}");
+    submit(4);
+    assert_text(SHEP_A_WORKER, "desk");
+}
+
 static void test_garbage_user(void **state)
 {
     assert_known(
@@ -328,6 +340,7 @@ int main(void)
                                        TEST(valid_block),
                                        TEST(subscribe),
                                        TEST(authorize),
+                                       TEST(authorize_names_better_than_submit),
                                        TEST(garbage_user),
                                        TEST(shares),
                                        TEST(ids_start_again),

@@ -221,7 +221,13 @@ static void test_long_texts(void **state)
     assert_known(text);
     assert_known("portNumber: 3333");
     assert_false(said.have[SHEP_A_POOL]);
+    /* nothing behind the name was overwritten: no submit has the id "pppppppp" */
+    assert_known("{\"id\":8102099357864587376,\"error\":null,\"result\":true}");
+    assert_false(said.have[SHEP_M_SHARES_ACCEPTED]);
+    again();
+    assert_known("PoolString: pool.example.org");
     assert_known("portNumber: 70000");
+    assert_known("portNumber: 0");
     assert_false(said.have[SHEP_A_POOL]);
 }
 
