@@ -62,6 +62,10 @@ static void bad_bytes(void **state)
     static const char nul[] = "a\0b\x01\x7f\tc\n";
     check_len(nul, sizeof(nul) - 1, "row 1 a" FFFD "b" FFFD FFFD "\tc\n", &stats);
     assert_int_equal(stats.bad_bytes, 3);
+    static const char cut[] = "\xe2\x82x\n";
+    check_len(cut, sizeof(cut) - 1, "row 1 " FFFD "x\n", &stats); /* two bytes, one U+FFFD */
+    assert_int_equal(stats.bad_bytes, 2);
+    CHECK("\xf0\x80\x80\x80|\n", "row 1 " FFFD FFFD FFFD FFFD "|\n"); /* overlong */
     CHECK("\xff\xff\xff\n", "row 1 " FFFD FFFD FFFD "\n");
     CHECK("25 °C → ₿ 😀\n", "row 1 25 °C → ₿ 😀\n");
     CHECK("\xe2\x82x\n", "row 1 " FFFD "x\n"); /* cut character: one */
@@ -124,6 +128,16 @@ static void truncation(void **state)
     buf_add(&expected, in.data, SHEP_LINE_MAX / 3 * 3);
     buf_add_str(&in, "x\n");
     buf_add_str(&expected, "\n");
+    check_len(in.data, in.len, expected.data, &stats);
+    /* what follows a character that did not fit is dropped, though it would */
+    buf_clear(&in);
+    buf_clear(&expected);
+    for (int i = 0; i < SHEP_LINE_MAX - 2; i++)
+        buf_add(&in, "x", 1);
+    buf_add_str(&expected, "row 1 T ");
+    buf_add(&expected, in.data, in.len);
+    buf_add_str(&expected, "\n");
+    buf_add_str(&in, "\x1b[1°\n");
     check_len(in.data, in.len, expected.data, &stats);
     /* a secret at the cut is masked, though the mask does not fit either */
     buf_clear(&in);
@@ -255,6 +269,8 @@ static void partial_secrets(void **state)
     PARTIAL("row 1 P poolPass\nrow 2 word: ***\nparsed 2 0\n", "poolPass", "word: hunter2\n");
     PARTIAL("row 1 P {\"pwd\": \"***\nrow 2 ***\", \"a\": 1}\nparsed 2 0\n", "{\"pwd\": \"hun",
             "ter2\", \"a\": 1}\n");
+    PARTIAL("row 1 \"pwd\":\nparsed 1 0\nrow 2 P \"***\nrow 3 ***\"\nparsed 3 0\n",
+            "\"pwd\":\n\"hun", "ter2\"\n");
     PARTIAL(
         "row 1 P {\"params\":[\"w\",\"***\"],\"id\":2,\nrow 2 \"method\":\"mining.authorize\"}\n"
         "parsed 2 0\n",

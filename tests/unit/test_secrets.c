@@ -164,6 +164,9 @@ static void authorize(void **state)
           "{\"params\":[\"w\",\"***\"],\"method\":\"mining.authorize\"}{\"params\":[\"w\",\"***\"],"
           "\"method\":"
           "\"mining.authorize\"}{\"params\":[\"w\",\"1a\"],\"method\":\"mining.submit\"}");
+    /* one secret in another: all of it */
+    check("{\"params\":[\"pwd: a\",\"hunter2\"],\"method\":\"mining.authorize\"} more",
+          "{\"params\":[\"pwd: ***");
     /* NerdMiner 1.1 to 1.3 says it when subscribing */
     check("{\"id\": 1, \"method\": \"mining.subscribe\", \"params\": [\"3N7e\", \"hunter2\"]}",
           "{\"id\": 1, \"method\": \"mining.subscribe\", \"params\": [\"3N7e\", \"***\"]}");
@@ -231,6 +234,7 @@ static void left_alone(void **state)
     same("\"ssid\": \"my net\", \"hasPassword\": true");
     same("I (14927) wifi:security: WPA2-PSK, phy: bgn, rssi: -42");
     same("[SHA-S3] self-test PASSED");
+    same("reply [\"a\", \"b\"] unauthorized");
     same("bypass: 1, compass: 2");
     same("License verification passed");
     same("License: MIT");

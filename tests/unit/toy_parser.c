@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-int toy_open_count;
+int toy_open_count, toy_shut_count;
 
 struct toy {
     struct shep_ctx *ctx;
@@ -54,6 +54,7 @@ static int other_open(struct shep_ctx *ctx, const struct shep_host *host, void *
 
 static int shut_open(struct shep_ctx *ctx, const struct shep_host *host, void **self)
 {
+    toy_shut_count++;
     return SHEP_E_CONFIG;
 }
 

@@ -9,5 +9,6 @@
 #include "ingest/ingest.h"
 
 extern const struct ingest_parsers toy_parsers;
+extern int toy_shut_count; /* how often shut was asked to open */
 extern int toy_open_count; /* streams that toy and other have open: 0 when none leaks */
 #endif
