@@ -76,7 +76,7 @@ void good_source_put(struct memory *memory, struct good_source *source);
 void good_set(struct memory *memory, struct view *view, struct good_source **sources, size_t *n,
               uint64_t hash, const struct deps *deps);
 void good_forget(struct memory *memory, struct view *view);
-void view_block(struct view *view, const struct deps *deps);
+void view_block(struct view *view, const struct deps *deps, int64_t begun_ms); /* wall clock */
 bool view_is_blocked(struct view *view); /* and ends the blocking when a file changed */
 
 /* ---- one render ---- */
@@ -94,7 +94,7 @@ struct job {
     struct view *view;
     enum stage stage;
     unsigned crashes;
-    int64_t queued_ms;
+    int64_t queued_ms, begun_ms; /* monotonic; wall clock */
     uint64_t seqs[TOPIC_COUNT];
     uint32_t topics; /* of all stages */
     struct deps deps;

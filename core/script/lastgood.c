@@ -137,10 +137,25 @@ void memory_clear(struct memory *memory)
         view_free(memory, view);
 }
 
-void view_block(struct view *view, const struct deps *deps)
+/* A file that was young when it was looked at was recorded as never the same. By now its time
+ * counts, if it is from before the render: then it is what the render read. */
+static struct file_id settle(const struct script_dep *dep, int64_t begun_ms)
+{
+    enum { KERNEL_TICK_MS = 10 };
+    struct file_id then = {dep->mtime_ns, dep->size, dep->inode};
+    struct file_id now = file_id_of(dep->path);
+    bool same = then.mtime_ns < 0 && now.size == then.size && now.inode == then.inode &&
+                now.mtime_ns / 1000000 < begun_ms - KERNEL_TICK_MS;
+    return same ? now : then;
+}
+
+void view_block(struct view *view, const struct deps *deps, int64_t begun_ms)
 {
     deps_clear(&view->blocked);
-    deps_add_all(&view->blocked, deps->items, deps->n);
+    for (size_t i = 0; i < deps->n; i++) {
+        struct file_id id = settle(&deps->items[i], begun_ms);
+        deps_add(&view->blocked, deps->items[i].path, &id);
+    }
 }
 
 bool view_is_blocked(struct view *view)

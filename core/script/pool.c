@@ -242,15 +242,7 @@ void script_render(struct script_pool *pool, const struct script_request *reques
     }
     job->view = memory_view(&pool->memory, job->route.name);
     job->view->n_waiting++;
-    if (view_is_blocked(job->view)) {
-        deps_add_all(&job->deps, job->view->blocked.items, job->view->blocked.n);
-        problem_set(job, shep_asprintf("%s; it is not tried again before one of its files changes",
-                                       job->view->problem ? job->view->problem : job->route.name));
-        job->error_status = 503;
-        fall_back(pool, job);
-    } else {
-        enqueue(pool, job, false);
-    }
+    enqueue(pool, job, false);
     pump(pool);
 }
 
@@ -318,6 +310,7 @@ static void send_job(struct process *process, struct job *job)
     process->job = job;
     process->n_needs = 0;
     job->view->n_running++;
+    job->begun_ms = clock_wall_ms();
     remember_seqs(pool, job);
     if (job->stage == STAGE_LAST_GOOD)
         for (size_t i = 0; i < job->view->good.n; i++)
@@ -343,13 +336,28 @@ static struct job *next_job(struct script_pool *pool)
     return job;
 }
 
+static bool answer_blocked(struct script_pool *pool, struct job *job)
+{
+    struct view *view = job->view;
+    if (job->stage != STAGE_NORMAL || !view_is_blocked(view))
+        return false;
+    deps_add_all(&job->deps, view->blocked.items, view->blocked.n);
+    problem_set(job, shep_asprintf("%s; it is not tried again before one of its files changes",
+                                   view->problem ? view->problem : view->name));
+    job->error_status = 503;
+    fall_back(pool, job);
+    return true;
+}
+
 static void pump(struct script_pool *pool)
 {
     for (unsigned i = 0; i < pool->n_processes; i++) {
         struct process *process = &pool->processes[i];
+        struct job *job = NULL;
         if (!process->pid || process->job)
             continue;
-        struct job *job = next_job(pool);
+        while ((job = next_job(pool)) && answer_blocked(pool, job))
+            continue;
         if (!job)
             return;
         send_job(process, job);
@@ -521,7 +529,7 @@ static void strike(struct script_pool *pool, struct job *job)
     else if (job->stage == STAGE_SHIPPED)
         view->shipped_is_bad = true;
     else if (++view->strikes >= SCRIPT_STRIKES && !view->blocked.n)
-        view_block(view, &job->deps);
+        view_block(view, &job->deps, job->begun_ms);
 }
 
 static void job_lost(struct script_pool *pool, struct job *job, const char *why, bool deadline)
@@ -673,6 +681,7 @@ void script_pool_free(struct script_pool *pool)
     for (size_t i = 0; i < pool->n_dead; i++)
         waitpid(pool->dead[i], NULL, 0); /* killed: it dies at once */
     loop_sweep(pool->loop, &pool->owner);
+    free(pool->owner.complaint);
     memory_clear(&pool->memory);
     for (size_t i = 0; i < pool->n_view_dirs; i++)
         free(pool->view_dirs[i]);

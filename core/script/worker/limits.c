@@ -34,30 +34,43 @@ static struct limits *limits_of(lua_State *L)
     return ud;
 }
 
+struct blame {
+    struct where view; /* the innermost line of a view */
+    struct where at;   /* the innermost line of any file */
+};
+
+static bool is_library(const struct where *where)
+{
+    return strncmp(where->file, "lua/", 4) == 0;
+}
+
 /* The innermost line of a view is what its author wants to see, not that of the library function
  * that he called wrongly, nor of a text that he gave to load(). Only reads. */
-static void find_where(lua_State *L, struct where *where)
+static void find_blame(lua_State *L, struct blame *blame)
 {
     enum { LEVELS_MAX = 64 };
     lua_Debug ar;
-    *where = (struct where){0};
+    *blame = (struct blame){0};
     for (int level = 0; level < LEVELS_MAX && lua_getstack(L, level, &ar); level++) {
         if (!lua_getinfo(L, "Sl", &ar) || ar.currentline <= 0 || ar.source[0] != '@')
             continue;
-        bool is_view = strncmp(ar.source + 1, "lua/", 4) != 0;
-        if (!where->line || is_view) {
-            snprintf(where->file, sizeof where->file, "%s", ar.source + 1);
-            where->line = ar.currentline;
-        }
-        if (is_view)
+        struct where *where = blame->at.line ? &blame->view : &blame->at;
+        snprintf(where->file, sizeof where->file, "%s", ar.source + 1);
+        where->line = ar.currentline;
+        if (!is_library(where)) {
+            blame->view = *where;
             return;
+        }
     }
+    blame->view = blame->at; /* no view is involved */
 }
 
 static void trip(lua_State *L, struct limits *limits, const char *why)
 {
     snprintf(limits->tripped, sizeof limits->tripped, "%s", why);
-    find_where(L, &limits->tripped_at);
+    struct blame blame;
+    find_blame(L, &blame);
+    limits->tripped_at = blame.view;
 }
 
 static void on_count(lua_State *L, lua_Debug *ar)
@@ -133,32 +146,48 @@ const char *limits_split(const char *message, struct where *where)
 /* The message handler; calls nothing of the script's, because it may run with hooks off. */
 static int on_error(lua_State *L)
 {
-    find_where(L, lua_touserdata(L, lua_upvalueindex(1)));
+    find_blame(L, lua_touserdata(L, lua_upvalueindex(1)));
     return 1;
 }
 
-static void describe(lua_State *L, int rc, const struct limits *limits, char *message, size_t cap,
-                     struct where *where)
+static bool where_eq(const struct where *a, const struct where *b)
+{
+    return a->line == b->line && strcmp(a->file, b->file) == 0;
+}
+
+/* A text error: the place that it names itself goes first, but an error raised within the library is
+ * shown at the line of the view that called it. */
+static void describe_text(const char *text, const struct blame *blame, char *message, size_t cap,
+                          struct where *where)
 {
     struct where named = {0};
+    const char *rest = limits_split(text, &named);
+    *where = blame->view;
+    if (named.line && is_library(&named) && where_eq(&named, &blame->at)) {
+        snprintf(message, cap, "%s (%s:%d)", rest, named.file, named.line);
+        return;
+    }
+    snprintf(message, cap, "%s", rest);
+    if (named.line)
+        where->line = named.line;
+    if (named.file[0])
+        snprintf(where->file, sizeof where->file, "%s", named.file);
+}
+
+static void describe(lua_State *L, int rc, const struct limits *limits, const struct blame *blame,
+                     char *message, size_t cap, struct where *where)
+{
     if (limits->tripped[0]) {
         snprintf(message, cap, "%s", limits->tripped);
         *where = limits->tripped_at;
-    } else if (rc == LUA_ERRMEM) {
+    } else if (rc == LUA_ERRMEM) { /* no handler ran */
         snprintf(message, cap, "needs more than %d MiB of memory", LIMIT_MEMORY >> 20);
+        *where = (struct where){0};
     } else if (lua_type(L, -1) == LUA_TSTRING) {
-        const char *text = limits_split(lua_tostring(L, -1), &named);
-        bool in_library = strncmp(named.file, "lua/", 4) == 0 && where->line;
-        if (in_library)
-            snprintf(message, cap, "%s (%s:%d)", text, named.file, named.line);
-        else
-            snprintf(message, cap, "%s", text);
-        if (named.line && !in_library)
-            where->line = named.line;
-        if (named.file[0] && !in_library)
-            snprintf(where->file, sizeof where->file, "%s", named.file);
+        describe_text(lua_tostring(L, -1), blame, message, cap, where);
     } else {
         snprintf(message, cap, "raised an error that is a %s, not a text", luaL_typename(L, -1));
+        *where = blame->view;
     }
 }
 
@@ -166,8 +195,8 @@ int limits_call(lua_State *L, struct limits *limits, int n_args, int n_results, 
                 size_t cap, struct where *where)
 {
     int base = lua_gettop(L) - n_args;
-    *where = (struct where){0};
-    lua_pushlightuserdata(L, where);
+    struct blame blame = {0};
+    lua_pushlightuserdata(L, &blame);
     lua_pushcclosure(L, on_error, 1);
     lua_insert(L, base);
     int rc = lua_pcall(L, n_args, n_results, base);
@@ -176,6 +205,6 @@ int limits_call(lua_State *L, struct limits *limits, int n_args, int n_results, 
     if (rc == LUA_OK && limits->tripped[0])
         rc = LUA_ERRRUN;
     if (rc != LUA_OK)
-        describe(L, rc, limits, message, cap, where);
+        describe(L, rc, limits, &blame, message, cap, where);
     return rc;
 }

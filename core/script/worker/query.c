@@ -125,6 +125,10 @@ static void push_cell(lua_State *L, const struct query_result *rows, const struc
 static void push_rows(lua_State *L, const struct query_result *rows)
 {
     int first = lua_gettop(L) + 1;
+    if (rows->n_rows == 0) {
+        lua_newtable(L);
+        return;
+    }
     luaL_checkstack(L, (int)rows->n_columns + 8, "columns");
     for (size_t i = 0; i < rows->n_columns; i++)
         lua_pushstring(L, rows->names[i]);
@@ -305,7 +309,7 @@ int query_logs(lua_State *L)
     static const char one[] =
         "SELECT l.id, l.miner_id, (SELECT miner_id FROM miners WHERE id = ?4) AS miner, l.at_ms,"
         " l.line FROM log_index x CROSS JOIN miner_logs l ON l.id BETWEEN x.first_id AND x.last_id"
-        " WHERE x.miner_id = ?4 AND x.first_id < ?1 AND x.last_id > ?2 AND l.miner_id = ?4"
+        " WHERE x.miner_id = ?4 AND x.first_id < ?1 AND x.last_id > ?2 AND +l.miner_id = ?4"
         " AND l.id < ?1 AND l.id > ?2 ORDER BY x.minute DESC, l.id DESC LIMIT ?3";
     check_names(L, names);
     int64_t miner = miner_option(L);
