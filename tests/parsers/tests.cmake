@@ -17,7 +17,3 @@ add_executable(test_splits ${CMAKE_CURRENT_LIST_DIR}/test_splits.c ${split_plugi
 target_link_libraries(test_splits PRIVATE shep_ingest)
 add_test(NAME parsers_splits COMMAND test_splits ${CMAKE_CURRENT_SOURCE_DIR}/data)
 set_tests_properties(parsers_splits PROPERTIES TIMEOUT 300 LABELS parsers)
-
-if(COMMAND shep_fuzz) # SHEP_FUZZ=ON; the made logs are its seeds
-    shep_fuzz(parser_nerdminer SOURCES ${split_plugin} CORPUS ${CMAKE_CURRENT_LIST_DIR}/../data/nerdminer OPTIONS -max_len=8000)
-endif()

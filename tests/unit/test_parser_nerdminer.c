@@ -310,6 +310,21 @@ static void test_jobs_and_difficulty(void **state)
     assert_unknown("payload: '{\"bitcoin\":{\"usd\":68000}}'");
 }
 
+/* Some messages of a line may be cut; thousands are no messages, and reading each to the end of the
+ * line would stop the daemon. */
+static void test_many_cut_messages(void **state)
+{
+    char text[4096] = "";
+
+    for (int i = 0; i < 20; i++) {
+        strcat(text, "{\"method\":\"mining.notify\",\"params\":[\"j\" ");
+    }
+    strcat(text, ">>> Valid blocks: 4");
+    assert_known(text);
+    assert_int_equal(events(SHEP_EV_JOB), 8);
+    assert_value(SHEP_M_VALID_BLOCKS, 4);
+}
+
 /* What a pool or a worker's name says is no line of the firmware. */
 static void test_hostile_text(void **state)
 {
@@ -346,6 +361,7 @@ int main(void)
                                        TEST(ids_start_again),
                                        TEST(more_submits_than_room),
                                        TEST(jobs_and_difficulty),
+                                       TEST(many_cut_messages),
                                        TEST(hostile_text)};
     return cmocka_run_group_tests_name("parser_nerdminer", tests, NULL, NULL);
 }

@@ -138,7 +138,8 @@ enum nm_read nm_read_rst_cut(struct nm *nm, struct span *rest, const struct nm_h
 {
     const char *open = hit->marker;
 
-    while (open > hit->line && open[-1] != '(' && open[-1] != ' ') {
+    while (open > hit->line && hit->marker - open < NM_LOOK_BEHIND && open[-1] != '(' &&
+           open[-1] != ' ') {
         open--;
     }
     reset_because(nm, (struct span){open, hit->marker});
@@ -329,10 +330,9 @@ enum nm_read nm_read_boot_reason(struct nm *nm, struct span *rest, const struct 
  * WEACT oled096DisplayDriver.cpp:34; WEIS m5stackCore2DisplayDriver.cpp:22 */
 enum nm_read nm_read_board(struct nm *nm, struct span *rest, const struct nm_hit *hit)
 {
-    enum { BOARD_MAX = 40 };
     const char *start = hit->marker;
 
-    while (start > hit->line && hit->marker - start < BOARD_MAX &&
+    while (start > hit->line && hit->marker - start < NM_LOOK_BEHIND &&
            (isalnum((unsigned char)start[-1]) || strchr(" ._-", start[-1]) != NULL)) {
         start--;
     }

@@ -102,6 +102,7 @@ static int nm_line(void *self, const struct shep_line *line)
     struct span s = {line->text, line->text + line->len};
 
     nm->at_ms = line->at_ms;
+    nm->cut_messages = 0;
     if (read_markers(nm, s)) {
         return 1;
     }

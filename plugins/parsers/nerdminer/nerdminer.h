@@ -20,6 +20,9 @@ enum {
     NM_HOST_MAX = 200,  /* a DNS name has at most 253; a pool's is far shorter */
     NM_LOOP_RESETS = 3, /* so many resets … */
     NM_LOOP_MS = 60000, /* … within this time are a boot loop (events.def) */
+    NM_CUT_MESSAGES = 8, /* messages of one line that never close: a few can be glued, and each is
+                            read to the line's end */
+    NM_LOOK_BEHIND = 40, /* bytes before a marker that may belong to it */
     NM_MARKERS_MAX = 400 /* rows of markers.c */
 };
 
@@ -57,7 +60,8 @@ struct nm_submit {
 struct nm {
     struct shep_ctx *ctx;
     const struct shep_host *host;
-    int64_t at_ms; /* of the line being read */
+    int64_t at_ms;         /* of the line being read */
+    unsigned cut_messages; /* in it */
 
     enum nm_state state;
     enum nm_trouble trouble;

@@ -227,6 +227,9 @@ enum nm_read nm_read_ip(struct nm *nm, struct span *rest, const struct nm_hit *h
     if (hit->marker > hit->line && hit->arg == 1) {
         struct span before = {hit->line, hit->marker};
 
+        if (span_len(before) > NM_LOOK_BEHIND) {
+            before.at = before.end - NM_LOOK_BEHIND;
+        }
         /* "AP IP address: " whose head was lost ends in a blank; a paste says "WiFi connected " */
         if (is_blank(before.end[-1]) && !span_has(before, "WiFi connected")) {
             return NM_NO;
@@ -372,7 +375,8 @@ enum nm_read nm_read_config(struct nm *nm, struct span *rest, const struct nm_hi
         nm_say_user(nm, config_user(rest));
         break;
     default:
-        if (json_take_value(rest, &value) && json_string(value, buf, sizeof(buf), &text)) {
+        if (rest->at < rest->end && *rest->at == '"' && json_take_value(rest, &value) &&
+            json_string(value, buf, sizeof(buf), &text)) {
             if (hit->arg == NM_CONFIG_HOST_JSON) {
                 config_host(nm, text);
             } else {

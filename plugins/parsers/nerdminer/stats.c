@@ -151,8 +151,10 @@ static bool flag(struct span s, const char *name, size_t len, bool *known)
  * wificonnected>true": only in a second without a hash.   NM2 mining.cpp:1250 */
 static enum nm_read read_info(struct nm *nm, struct span *s)
 {
+    enum { INFO_MAX = 140 }; /* longer than the line gets */
     bool known;
-    bool wifi = flag(*s, "wificonnected>", 14, &known);
+    struct span info = {s->at, span_len(*s) > INFO_MAX ? s->at + INFO_MAX : s->end};
+    bool wifi = flag(info, "wificonnected>", 14, &known);
 
     if (known && !wifi) {
         nm_wifi_down(nm, "no Wi-Fi");
@@ -161,13 +163,13 @@ static enum nm_read read_info(struct nm *nm, struct span *s)
     if (known) {
         nm_wifi_up(nm);
     }
-    bool connected = flag(*s, " connected>", 11, &known);
+    bool connected = flag(info, " connected>", 11, &known);
     if (known && !connected) {
         nm_pool_down(nm, false, "no connection to the pool");
         nm_set_state(nm, NM_STATE_NO_POOL);
         return NM_KNOWN;
     }
-    bool subscribed = flag(*s, "subscribed>", 11, &known);
+    bool subscribed = flag(info, "subscribed>", 11, &known);
     if (known) {
         nm_set_state(nm, subscribed ? NM_STATE_WAITING : NM_STATE_CONNECTING);
     }
@@ -370,7 +372,9 @@ enum nm_read nm_read_udp(struct nm *nm, struct span *rest, const struct nm_hit *
     struct span key;
     struct span value;
 
-    if (!json_take_value(rest, &object) || *object.at != '{') {
+    if (nm->cut_messages == NM_CUT_MESSAGES || !json_take_value(rest, &object) ||
+        *object.at != '{') {
+        nm->cut_messages += nm->cut_messages < NM_CUT_MESSAGES;
         return NM_KNOWN;
     }
     for (struct span in = json_inside(object); json_next_member(&in, &key, &value);) {

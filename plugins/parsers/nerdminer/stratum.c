@@ -280,7 +280,11 @@ enum nm_read nm_read_json(struct nm *nm, struct span *rest, const struct nm_hit 
     struct span value;
     struct message m = {0};
 
+    if (nm->cut_messages == NM_CUT_MESSAGES) {
+        return NM_NO;
+    }
     if (!json_take_value(&text, &object)) {
+        nm->cut_messages++;
         return read_cut_message(nm, text);
     }
     *rest = text;
