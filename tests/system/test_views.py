@@ -142,3 +142,12 @@ def test_changes_are_told_by_events(daemon, ports):
     port.write("hello\n")
     assert next_herd() != first
     connection.close()
+
+
+def test_every_route_answers_on_an_empty_herd(daemon, tmp_path):
+    d, views = with_views(daemon, tmp_path)
+    for path in ("/", "/raw_logs", "/details/system", "/api/herd_data", "/api/device_state", "/healthz"):
+        response, body = d.get(path)
+        assert response.status == 200, (path, body)
+    (views / "none.lua").write_text("return '' .. #shepherd.query('SELECT * FROM miners WHERE 1 = 0')\n")
+    assert d.text("/none").strip() == "0"
