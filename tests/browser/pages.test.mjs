@@ -90,3 +90,10 @@ test("a page that is not there says so, in HTML", async (t) => {
     assert.equal(reply.status(), 404);
     assert.match(reply.headers()["content-type"], /^text\/html/);
 });
+
+test("the system page knows the plugins", async (t) => {
+    const page = await page_open(browser, nobody.url + "/details/system");
+    t.after(() => page.context().close());
+    const row = page.locator("tr", { has: page.getByRole("rowheader", { name: "nerdminer", exact: true }) });
+    assert.match(await row.textContent(), /nerdminer\s*parser.*(running|loaded)/s);
+});
