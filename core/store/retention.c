@@ -50,7 +50,7 @@ static void hour_note(struct writer *w, int64_t now_us)
 static int64_t hour_hold(struct writer *w)
 {
     const struct retention *r = &w->retention;
-    int64_t now_us = real_mono_us(), hold = r->run_first_id;
+    int64_t now_us = clock_mono_us(), hold = r->run_first_id;
     hour_note(w, now_us);
     for (size_t i = 0; i < r->hour_n && now_us - r->hour_us[i] >= HOUR_US; i++)
         hold = r->hour_ids[i];

@@ -23,7 +23,8 @@ enum {
     WAL_LIMIT_MIN = 256 * 1024,
     WAL_FAR_TOO_LONG =
         8, /* times the limit: then wait for the readers that keep it from restarting */
-    CLOSE_BUSY_MS = 400
+    CLOSE_BUSY_MS = 200,
+    FINISH_TRIES = 2 /* the index and the latest readings; no line depends on it */
 };
 
 static int on_wal(void *arg, sqlite3 *db, const char *name, int n_pages)
@@ -174,7 +175,7 @@ struct extras { /* what goes along with the batch */
 
 static int write_extras(struct writer *w, bool everything, struct extras *extras)
 {
-    int64_t now_us = real_mono_us();
+    int64_t now_us = clock_mono_us();
     int rc = SQLITE_OK;
     extras->index = logs_flush_due(&w->logs, now_us) || (everything && w->logs.unindexed_n);
     extras->latest = w->latest.n_waiting && (everything || !w->latest.flushed_us ||
@@ -209,9 +210,9 @@ static int write_txn(struct store *store, const struct batch *batch, bool everyt
     if (sync)
         sqlite3_exec(w->db, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
     if (extras.index)
-        logs_flushed(&w->logs, real_mono_us());
+        logs_flushed(&w->logs, clock_mono_us());
     if (extras.latest)
-        latest_flushed(&w->latest, real_mono_us());
+        latest_flushed(&w->latest, clock_mono_us());
     return SQLITE_OK;
 }
 
@@ -297,7 +298,7 @@ static void write_batch(struct store *store, struct batch *batch)
 static void duties(struct store *store)
 {
     struct writer *w = &store->writer;
-    w->duty_us = real_mono_us() + DUTY_US;
+    w->duty_us = clock_mono_us() + DUTY_US;
     writer_space(store);
     ballast_make(&w->ballast, w->free_bytes);
     if (w->ballast.bytes && w->ballast_spent) {
@@ -323,9 +324,12 @@ static void finish(struct store *store)
     struct writer *w = &store->writer;
     if (w->db)
         sqlite3_busy_timeout(w->db, CLOSE_BUSY_MS);
-    int rc = write_txn(store, NULL, true);
-    if (rc != SQLITE_OK)
+    for (int tries = 0; tries < FINISH_TRIES; tries++) {
+        int rc = write_txn(store, NULL, true);
+        if (rc == SQLITE_OK)
+            break;
         writer_failed(w, rc);
+    }
     if (w->db)
         writer_checkpoint(store, SQLITE_CHECKPOINT_TRUNCATE);
     if (w->db)
@@ -342,7 +346,8 @@ void *writer_main(void *arg)
     struct batch *batch;
     struct get *get;
     for (;;) {
-        queue_next(&store->queue, w->duty_us, &batch, &get);
+        /* The minute is that of the mockable clock, waiting is real. */
+        queue_next(&store->queue, real_mono_us() + w->duty_us - clock_mono_us(), &batch, &get);
         if (batch) {
             write_batch(store, batch);
         } else if (get) {
@@ -351,7 +356,7 @@ void *writer_main(void *arg)
         } else if (queue_closing(&store->queue)) {
             break;
         }
-        if (real_mono_us() >= w->duty_us && !queue_closing(&store->queue))
+        if (clock_mono_us() >= w->duty_us && !queue_closing(&store->queue))
             duties(store);
     }
     finish(store);

@@ -1,1 +1,6 @@
 shep_unit_test(store LINK shep_store PkgConfig::SQLITE)
+shep_unit_test(store_wear LINK shep_store PkgConfig::SQLITE)
+shep_unit_test(store_retention LINK shep_store PkgConfig::SQLITE)
+shep_unit_test(store_faults LINK shep_store PkgConfig::SQLITE)
+shep_unit_test(store_kill LINK shep_store PkgConfig::SQLITE)
+shep_unit_test(store_reader LINK shep_store PkgConfig::SQLITE)

