@@ -385,10 +385,11 @@ void cache_serve(struct http_request *request)
     const struct wire_target *target = &request->target;
     struct view *view =
         view_get(cache, target->path, hash_add(14695981039346656037u, target->path));
-    struct buf key = {0};
-    key_make(view, target->query, target->n_query, request_wants_json(request), &key);
-    struct entry *entry =
-        view->known ? *entry_slot(cache, view, key.data, hash_add(view->hash, key.data)) : NULL;
+    buf_clear(&cache->key);
+    key_make(view, target->query, target->n_query, request_wants_json(request), &cache->key);
+    struct entry *entry = view->known ? *entry_slot(cache, view, cache->key.data,
+                                                    hash_add(view->hash, cache->key.data))
+                                      : NULL;
     bool gzip = wire_accepts_gzip(http_request_header(request, "Accept-Encoding"));
     if (entry) {
         TAILQ_REMOVE(&cache->lru, entry, lru);
@@ -399,9 +400,8 @@ void cache_serve(struct http_request *request)
         http->stats.cache_hits++;
         page_reply(request, entry);
     } else {
-        serve_miss(request, view, key.data, gzip);
+        serve_miss(request, view, cache->key.data, gzip);
     }
-    buf_free(&key);
 }
 
 /* ---- life ---- */
@@ -436,4 +436,5 @@ void cache_free(struct http *http)
             view_release(cache, view);
         }
     }
+    buf_free(&cache->key);
 }

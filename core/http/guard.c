@@ -184,6 +184,7 @@ static void conn_closed(struct evhttp_connection *evcon, void *arg)
     http->guard.by_fd[conn->fd] = NULL;
     http->guard.n_conns--;
     peer_leave(conn);
+    free(conn->spare);
     free(conn);
     server_conn_closed(http);
 }

@@ -59,6 +59,7 @@ struct conn {
     struct evbuffer_cb_entry *bytes_cb;
     struct peer *peer;            /* NULL: exempt */
     struct http_request *request; /* in flight; one at most */
+    struct http_request *spare;   /* memory for the next one */
     enum conn_state state;
     int fd;
     bool local; /* the peer is this host */
@@ -103,6 +104,8 @@ struct http_request {
     uint32_t topics;
     bool asked_system;
     unsigned stalls;
+    /* from here on not cleared for each request */
+    size_t store_size;
     struct wire_target target;
     char store[]; /* of target */
 };
@@ -171,6 +174,7 @@ struct view { /* one path; lives while it has an entry or a flight */
 struct cache {
     struct view *views[HTTP_BUCKETS];
     struct entry *entries[HTTP_BUCKETS];
+    struct buf key;                    /* of the request at hand */
     TAILQ_HEAD(entry_list, entry) lru; /* the front is the next to go */
 };
 

@@ -37,13 +37,15 @@ static void blob_sent(const void *bytes, size_t len, void *blob)
 
 /* ---- header lines ---- */
 
-/* As evhttp_add_header(), which refuses line ends; evhttp frees it with free(). */
+/* As evhttp_add_header(), which refuses line ends. evhttp frees it with free(); malloc() and not
+ * shep_alloc(), since nothing of it needs clearing. */
 static void add_lines(struct evkeyvalq *headers, const char *name, const char *value)
 {
-    struct evkeyval *header = shep_alloc(sizeof *header);
-    header->key = shep_strdup(name);
-    header->value = shep_strdup(value);
-    header->next.tqe_next = NULL;
+    struct evkeyval *header = malloc(sizeof *header);
+    char *key = strdup(name), *text = strdup(value);
+    if (!header || !key || !text)
+        abort(); /* out of memory ends the daemon, as in shep_alloc() */
+    *header = (struct evkeyval){.key = key, .value = text};
     header->next.tqe_prev = headers->tqh_last;
     *headers->tqh_last = header;
     headers->tqh_last = &header->next.tqe_next;
@@ -103,7 +105,9 @@ struct evbuffer *reply_body(struct http_request *request)
 
 static void add_head(struct http_request *request, const char *name, const char *value)
 {
+    enum { HEAD_BYTES = 900 }; /* a usual head in one piece: evhttp prints it once, not twice */
     struct evkeyvalq *headers = evhttp_request_get_output_headers(request->ev);
+    evbuffer_expand(bufferevent_get_output(request->conn->bev), HEAD_BYTES);
     if (request->ev->minor > 0)
         add_lines(headers, "Date", date_now(request->http));
     add_lines(headers, name, value);
