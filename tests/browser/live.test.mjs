@@ -61,7 +61,7 @@ test("a line changes the page at once, with no reload", async (t) => {
         await page.waitForTimeout(1100); // the page asks once a second: be sure that it may
         const said = performance.now();
         barn.say(...statistics({ khs }));
-        await wait_row(page, "BARN-01", String(khs));
+        await until(page, (khs) => document.querySelector(".flock").textContent.includes(khs), String(khs));
         t.diagnostic(`line to page: ${Math.round(performance.now() - said)} ms`);
     }
     assert.ok(await is_marked(page), "the page was not loaded again");
