@@ -143,8 +143,7 @@ static void push_rows(lua_State *L, const struct query_result *rows)
         }
         lua_rawseti(L, -2, (lua_Integer)row + 1);
     }
-    if (lua_gettop(L) > first) /* without rows no names were pushed: the table is there already */
-        lua_replace(L, first);
+    lua_replace(L, first);
     lua_settop(L, first);
 }
 
