@@ -6,8 +6,10 @@
 static int run_parse(int argc, char **argv)
 {
     struct paths paths;
-    if (paths_find(&paths) != 0)
+    if (paths_find(&paths) != 0) {
+        paths_free(&paths);
         return EX_SOFTWARE;
+    }
     log_set_level(SHEP_LOG_ERROR);
     struct plugins_conf conf = {.shipped_dir = paths.plugins_dir};
     struct plugins *plugins = plugins_load(&conf);

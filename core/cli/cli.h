@@ -14,8 +14,9 @@
 struct paths {
     char *exe_dir, *script_exe, *plugins_dir, *lua_dir, *views_dir, *static_dir, *demo_dir;
 };
-/* 0; SHEP_E_GONE: something that every command needs is missing; the message is on stderr. */
 int paths_find(struct paths *out);
+/* Is all there that pages and the configuration need? 0; SHEP_E_GONE, with a message on stderr. */
+int paths_check(const struct paths *paths);
 void paths_free(struct paths *paths);
 
 /* ---- configuration ---- */

@@ -55,7 +55,7 @@ static int load(int argc, char **argv, struct loaded *out)
     int rc = parse_common(argc, argv, &overrides);
     if (rc)
         return rc;
-    if (paths_find(&out->paths) != 0)
+    if (paths_find(&out->paths) != 0 || paths_check(&out->paths) != 0)
         return EX_SOFTWARE;
     log_set_level(SHEP_LOG_ERROR); /* a refused plugin is shown by `plugins`, not here */
     return config_load(&out->paths, &overrides, &out->config, &out->plugins) ? EX_CONFIG : 0;

@@ -211,12 +211,12 @@ int cmd_render(int argc, char **argv)
     if (optind + 1 != argc)
         return usage_error("render", "name one view, for example /api/herd_data");
     log_set_level(SHEP_LOG_WARN);
-    if (paths_find(&render.daemon.paths) != 0)
-        return EX_SOFTWARE;
-    int rc =
-        config_load(&render.daemon.paths, overrides, &render.daemon.config, &render.daemon.plugins)
-            ? EX_CONFIG
-            : render_view(&render, argv[optind], now_ms);
+    int rc = EX_SOFTWARE;
+    if (paths_find(&render.daemon.paths) == 0 && paths_check(&render.daemon.paths) == 0)
+        rc = config_load(&render.daemon.paths, overrides, &render.daemon.config,
+                         &render.daemon.plugins)
+                 ? EX_CONFIG
+                 : render_view(&render, argv[optind], now_ms);
     plugins_free(render.daemon.plugins);
     config_free(&render.daemon.config);
     paths_free(&render.daemon.paths);

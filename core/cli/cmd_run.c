@@ -446,7 +446,7 @@ int cmd_run(int argc, char **argv)
     if (rc)
         return rc;
     int signal_fd = signals_open();
-    if (paths_find(&daemon.paths) != 0) {
+    if (paths_find(&daemon.paths) != 0 || paths_check(&daemon.paths) != 0) {
         paths_free(&daemon.paths);
         return EX_SOFTWARE;
     }

@@ -65,7 +65,12 @@ int paths_find(struct paths *out)
     else
         installed(out);
     free(beside);
-    const char *needed[] = {out->plugins_dir, out->lua_dir, out->views_dir};
+    return 0;
+}
+
+int paths_check(const struct paths *paths)
+{
+    const char *needed[] = {paths->plugins_dir, paths->lua_dir, paths->views_dir};
     for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
         if (is_dir(needed[i]))
             continue;
@@ -73,8 +78,8 @@ int paths_find(struct paths *out)
                 needed[i]);
         return SHEP_E_GONE;
     }
-    if (access(out->script_exe, X_OK) != 0) {
-        fprintf(stderr, "shepherd: %s: %s; build or install the program again\n", out->script_exe,
+    if (access(paths->script_exe, X_OK) != 0) {
+        fprintf(stderr, "shepherd: %s: %s; build or install the program again\n", paths->script_exe,
                 strerror(errno));
         return SHEP_E_GONE;
     }
