@@ -8,6 +8,7 @@
 #include "util/clock.h"
 
 enum {
+    SYSTEM_OLD_MS = HTTP_SYSTEM_MS + 500, /* while somebody listens it is never as old as this */
     TRIES_MAX = 2, /* renders one request waits for when topics move faster than pages render */
     ENTRY_OVERHEAD = 512
 };
@@ -206,6 +207,31 @@ static bool entry_current(struct http *http, struct entry *entry)
     return entry->deps_fresh;
 }
 
+/* ---- the daemon's own state ----
+ * TOPIC_SYSTEM stands still while nobody looks, so who looks makes it move first. */
+
+static bool system_old(const struct http *http, const struct script_page *page)
+{
+    return (page->topics & 1u << TOPIC_SYSTEM) &&
+           clock_mono_ms() - http->live.system_moved_ms > SYSTEM_OLD_MS;
+}
+
+static void look(struct http_request *request)
+{
+    struct http *http = request->http;
+    TAILQ_INSERT_TAIL(&http->cache.looking, request, wait);
+    topic_touch(http->topics, TOPIC_SYSTEM);
+}
+
+void cache_system_moved(struct http *http)
+{
+    struct http_request *request;
+    while ((request = TAILQ_FIRST(&http->cache.looking))) {
+        TAILQ_REMOVE(&http->cache.looking, request, wait);
+        cache_serve(request); /* not old any more: it does not come back here */
+    }
+}
+
 /* ---- flights ---- */
 
 static void flight_free(struct flight *flight)
@@ -281,6 +307,28 @@ static struct entry *page_keep(struct http *http, struct view *view, struct flig
     return entry;
 }
 
+/* Who asked after the render began may need another one; he is put on again, at most once. */
+static void flight_answer(struct flight *flight, struct script_page *page, struct entry *entry,
+                          struct request_list *again)
+{
+    struct http_request *request;
+    while ((request = TAILQ_FIRST(&flight->waiters))) {
+        TAILQ_REMOVE(&flight->waiters, request, wait);
+        bool may_retry = page->status < 500 && request->tries + 1 < TRIES_MAX;
+        if (may_retry && system_old(flight->http, page)) {
+            request->tries++;
+            look(request);
+        } else if (may_retry && !satisfied(request, page)) {
+            request->tries++;
+            TAILQ_INSERT_TAIL(again, request, wait);
+        } else if (entry) {
+            page_reply(request, entry);
+        } else {
+            page_reply_once(request, page);
+        }
+    }
+}
+
 static void flight_land(struct script_page *page, void *arg)
 {
     struct flight *flight = arg;
@@ -296,16 +344,8 @@ static void flight_land(struct script_page *page, void *arg)
     view->pinned = true; /* a waiter that is served again may find the route gone */
     struct entry *entry = page_keep(http, view, flight, page);
     struct request_list again = TAILQ_HEAD_INITIALIZER(again);
+    flight_answer(flight, page, entry, &again);
     struct http_request *request;
-    while ((request = TAILQ_FIRST(&flight->waiters))) {
-        TAILQ_REMOVE(&flight->waiters, request, wait);
-        if (page->status < 500 && !satisfied(request, page) && ++request->tries < TRIES_MAX)
-            TAILQ_INSERT_TAIL(&again, request, wait);
-        else if (entry)
-            page_reply(request, entry);
-        else
-            page_reply_once(request, page);
-    }
     while ((request = TAILQ_FIRST(&again))) {
         TAILQ_REMOVE(&again, request, wait);
         cache_serve(request);
@@ -396,7 +436,9 @@ void cache_serve(struct http_request *request)
         TAILQ_INSERT_TAIL(&cache->lru, entry, lru);
         gzip = entry->gzip_wanted = entry->gzip_wanted || gzip;
     }
-    if (entry && entry_current(http, entry)) {
+    if (entry && system_old(http, entry->versions[0].page)) {
+        look(request);
+    } else if (entry && entry_current(http, entry)) {
         http->stats.cache_hits++;
         page_reply(request, entry);
     } else {
@@ -409,16 +451,22 @@ void cache_serve(struct http_request *request)
 void cache_init(struct http *http)
 {
     TAILQ_INIT(&http->cache.lru);
+    TAILQ_INIT(&http->cache.looking);
+}
+
+static void waiters_free(struct request_list *waiters)
+{
+    struct http_request *request;
+    while ((request = TAILQ_FIRST(waiters))) {
+        TAILQ_REMOVE(waiters, request, wait);
+        reply_body(request); /* its connection is gone: frees it */
+    }
 }
 
 /* Renders in flight are let go: their pages come later, or never. */
 static void flight_orphan(struct flight *flight)
 {
-    struct http_request *request;
-    while ((request = TAILQ_FIRST(&flight->waiters))) {
-        TAILQ_REMOVE(&flight->waiters, request, wait);
-        reply_body(request); /* its connection is gone: frees it */
-    }
+    waiters_free(&flight->waiters);
     LIST_REMOVE(flight, of_view);
     flight->http = NULL;
     flight->view = NULL;
@@ -427,6 +475,7 @@ static void flight_orphan(struct flight *flight)
 void cache_free(struct http *http)
 {
     struct cache *cache = &http->cache;
+    waiters_free(&cache->looking);
     for (size_t i = 0; i < HTTP_BUCKETS; i++) {
         while (cache->views[i]) {
             struct view *view = cache->views[i];

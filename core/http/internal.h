@@ -175,6 +175,7 @@ struct cache {
     struct view *views[HTTP_BUCKETS];
     struct entry *entries[HTTP_BUCKETS];
     struct buf key;                    /* of the request at hand */
+    struct request_list looking;       /* wait for TOPIC_SYSTEM to move, which they caused */
     TAILQ_HEAD(entry_list, entry) lru; /* the front is the next to go */
 };
 
@@ -208,6 +209,7 @@ struct live {
     int64_t heartbeat_ms;
     struct loop_timer *flush_timer, *beat_timer, *system_timer;
     unsigned n_clients, n_system;
+    int64_t system_moved_ms;
     struct evbuffer *scratch;
 };
 
@@ -285,6 +287,7 @@ void blob_unref(struct blob *blob);
 void cache_init(struct http *http);
 void cache_free(struct http *http);
 void cache_serve(struct http_request *request);
+void cache_system_moved(struct http *http);
 
 /* page.c */
 void version_init(struct http *http, struct version *version, struct script_page *page);

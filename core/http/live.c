@@ -95,11 +95,15 @@ static void flush_due(void *arg)
 static void on_topic(enum topic topic, uint64_t seq, void *arg)
 {
     struct http *http = arg;
-    if (http->live.n_clients == 0)
-        return;
-    http->live.topics[topic].seq = seq;
-    http->live.topics[topic].dirty = true;
-    flush(http);
+    if (http->live.n_clients > 0) {
+        http->live.topics[topic].seq = seq;
+        http->live.topics[topic].dirty = true;
+        flush(http);
+    }
+    if (topic == TOPIC_SYSTEM) {
+        http->live.system_moved_ms = clock_mono_ms();
+        cache_system_moved(http);
+    }
 }
 
 /* A comment keeps proxies from closing the stream, and finds clients that went without a word. */
@@ -233,7 +237,8 @@ void live_init(struct http *http, const struct http_conf *conf)
     http->live.scratch = evbuffer_new();
     if (!http->live.scratch)
         abort(); /* only out of memory */
-    int64_t long_ago_ms = clock_mono_ms() - GAP_MS;
+    http->live.system_moved_ms = clock_mono_ms();
+    int64_t long_ago_ms = http->live.system_moved_ms - GAP_MS;
     for (unsigned t = 0; t < TOPIC_COUNT; t++)
         http->live.topics[t].sent_ms = long_ago_ms;
     topic_subscribe(http->topics, on_topic, http);

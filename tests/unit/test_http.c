@@ -200,6 +200,21 @@ static void test_history_of_versions_is_bounded(void **state)
     assert_int_equal(t.pool.n_pages, HTTP_VERSIONS);
 }
 
+/* The daemon's own state stands still while nobody looks: who looks gets it as it is now. */
+static void test_system_is_never_old(void **state)
+{
+    assert_string_equal(ask("GET /system", "")->body, "system 1");
+    ask("GET /system", "");
+    assert_int_equal(t.pool.n_renders, 1);
+    t.http->live.system_moved_ms -= 60000;
+    assert_string_equal(ask("GET /system", "")->body, "system 2");
+    assert_string_equal(ask("GET /system", "")->body, "system 2");
+    assert_int_equal(t.pool.n_renders, 2);
+    t.http->live.system_moved_ms -= 60000; /* and also with the first page that is made of it */
+    assert_string_equal(ask("GET /system", "Accept: application/json\r\n")->body, "system 3");
+    assert_int_equal(t.pool.n_renders, 4);
+}
+
 /* ---- parts ---- */
 
 static void test_parts(void **state)
@@ -427,6 +442,7 @@ int main(void)
         TEST(test_head),
         TEST(test_cache_is_bounded),
         TEST(test_history_of_versions_is_bounded),
+        TEST(test_system_is_never_old),
         TEST(test_parts),
         TEST(test_parts_of_a_version_long_gone),
         TEST(test_errors_for_people_and_programs),

@@ -22,9 +22,9 @@ void fake_pool_init(struct script_pool *pool, struct loop *loop, struct topics *
 
 /* ---- routes ---- */
 
-static const char *const routes[] = {"/",      "/parts", "/api/herd_data", "/slow", "/never",
-                                     "/query", "/bulk",  "/fail",          "/busy", "/once",
-                                     "/brief", "/moved", "/hostile"};
+static const char *const routes[] = {"/",      "/parts", "/api/herd_data", "/slow",  "/never",
+                                     "/query", "/bulk",  "/fail",          "/busy",  "/once",
+                                     "/brief", "/moved", "/hostile",       "/system"};
 
 void script_route_find(struct script_pool *pool, const char *path, bool shipped_only,
                        struct script_route *out)
@@ -134,6 +134,9 @@ static void fill(struct script_pool *pool, const struct script_request *request,
             buf_printf(body, "%s=%s;", request->query[i].name, request->query[i].value);
         while (strcmp(path, "/bulk") == 0 && body->len < pool->bytes)
             buf_add_str(body, "................................................................");
+    } else if (strcmp(path, "/system") == 0) {
+        page->topics = 1u << TOPIC_SYSTEM;
+        buf_printf(body, "system %llu", (unsigned long long)topic_seq(pool->topics, TOPIC_SYSTEM));
     } else if (strcmp(path, "/fail") == 0) {
         page->status = 500;
         buf_add_str(body, "views/fail.html:12: boom");
