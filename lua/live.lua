@@ -22,7 +22,7 @@ function live.row(key, content)
     core.push()
     local result = content()
     local printed = core.pop()
-    if result ~= nil then return core.end_row(key, printed .. tostring(result)) end
+    if result ~= nil then return core.end_row(key, tostring(printed) .. tostring(result)) end
     core.print_raw(core.end_row(key, tostring(printed)))
 end
 

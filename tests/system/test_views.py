@@ -151,3 +151,14 @@ def test_every_route_answers_on_an_empty_herd(daemon, tmp_path):
         assert response.status == 200, (path, body)
     (views / "none.lua").write_text("return '' .. #shepherd.query('SELECT * FROM miners WHERE 1 = 0')\n")
     assert d.text("/none").strip() == "0"
+
+
+def test_raw_logs_of_one_miner_show_its_newest_line(daemon, ports):
+    first, second = ports(2)
+    d = daemon(miners_lua([("ONE", first.path), ("TWO", second.path)]))
+    first.write("from the first\n")
+    second.write("from the second\n")
+    wait_for(lambda: "from the second" in d.text("/raw_logs"), "both lines")
+    name = d.miner("ONE")["id"]
+    text = d.text(f"/raw_logs?miner={name}")
+    assert "from the first" in text and "from the second" not in text

@@ -299,7 +299,8 @@ static struct reader_value integer(int64_t i)
 
 /* shepherd.logs{ miner = id, limit = 100, before = id, after = id } → rows { id, miner_id, miner,
  * at_ms, line }, newest first. By row id; for one miner by way of log_index, which knows in which
- * stretch of ids each minute of a miner lies (miner_logs itself has no second index). */
+ * stretch of ids each minute of a miner lies (miner_logs itself has no second index). The store
+ * writes it once a minute: the rows behind log_state.last_id are looked through as they are. */
 int query_logs(lua_State *L)
 {
     static const char *const names[] = {"miner", "limit", "before", "after", NULL};
@@ -307,10 +308,15 @@ int query_logs(lua_State *L)
                               " FROM miner_logs l LEFT JOIN miners m ON m.id = l.miner_id"
                               " WHERE l.id < ?1 AND l.id > ?2 ORDER BY l.id DESC LIMIT ?3";
     static const char one[] =
-        "SELECT l.id, l.miner_id, (SELECT miner_id FROM miners WHERE id = ?4) AS miner, l.at_ms,"
-        " l.line FROM log_index x CROSS JOIN miner_logs l ON l.id BETWEEN x.first_id AND x.last_id"
-        " WHERE x.miner_id = ?4 AND x.first_id < ?1 AND x.last_id > ?2 AND +l.miner_id = ?4"
-        " AND l.id < ?1 AND l.id > ?2 ORDER BY x.minute DESC, l.id DESC LIMIT ?3";
+        "SELECT id, miner_id, (SELECT miner_id FROM miners WHERE id = ?4) AS miner, at_ms, line"
+        " FROM (SELECT * FROM miner_logs WHERE id > max(?2, (SELECT last_id FROM log_state))"
+        "  AND id < ?1 AND miner_id = ?4"
+        " UNION ALL SELECT * FROM (SELECT l.* FROM log_index x CROSS JOIN miner_logs l"
+        "  ON l.id BETWEEN x.first_id AND x.last_id"
+        "  WHERE x.miner_id = ?4 AND x.first_id < ?1 AND x.last_id > ?2 AND +l.miner_id = ?4"
+        "  AND l.id < ?1 AND l.id > ?2 AND l.id <= (SELECT last_id FROM log_state)"
+        "  ORDER BY x.minute DESC, l.id DESC LIMIT ?3))"
+        " ORDER BY id DESC LIMIT ?3";
     check_names(L, names);
     int64_t miner = miner_option(L);
     struct reader_value params[] = {integer(option(L, "before", INT64_MAX)),
