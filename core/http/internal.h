@@ -128,8 +128,8 @@ struct blob { /* bytes shared by replies in flight */
 struct version {
     struct script_page *page;
     char *head, *head_gzip, *head_304, *head_parts; /* ready header lines; see reply.c */
-    struct blob *delta;                             /* what changed up to delta_to */
-    const struct script_page *delta_to;
+    struct blob *delta; /* what changed from here to the newest; NULL: no parts will do */
+    bool delta_known;
 };
 
 struct view;

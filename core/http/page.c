@@ -71,7 +71,7 @@ void version_forget_delta(struct version *version)
 {
     blob_unref(version->delta);
     version->delta = NULL;
-    version->delta_to = NULL;
+    version->delta_known = false;
 }
 
 size_t version_bytes(const struct version *version)
@@ -167,10 +167,9 @@ static struct blob *delta_make(const struct script_page *from, const struct scri
 /* The same delta for every browser that has that version: made once. */
 static struct blob *delta_get(struct version *from, const struct script_page *to)
 {
-    if (from->delta_to != to) {
-        blob_unref(from->delta);
+    if (!from->delta_known) {
         from->delta = same_skeleton(from->page, to) ? delta_make(from->page, to) : NULL;
-        from->delta_to = to;
+        from->delta_known = true;
     }
     return from->delta;
 }
