@@ -487,6 +487,7 @@ static bool on_done(struct process *process, const struct frame *frame)
         on_page(pool, job, &done);
     } else if (done.outcome == DONE_NOT_FOUND) {
         struct script_page *page = page_error(404, "Not found", done.message, job->want_json);
+        page->max_age_ms = done.max_age_ms;
         page_set_params(page, done.params, done.n_params);
         finish(pool, job, page);
     } else {

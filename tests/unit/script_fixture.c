@@ -140,7 +140,7 @@ void fixture_wait(struct fixture *f, const bool *done)
 {
     int64_t end_ms = clock_mono_ms() + WAIT_MS;
     while (!*done) {
-        loop_run_once(f->loop, 50);
+        loop_run_once(f->loop, 2);
         if (clock_mono_ms() > end_ms)
             fail_msg("nothing came within %d s", WAIT_MS / 1000);
     }

@@ -272,6 +272,17 @@ static void test_processes_die_with_the_daemon(void **state)
     assert_true(gone);
 }
 
+struct answer {
+    struct script_page **pages;
+    size_t n;
+};
+
+static void take(struct script_page *page, void *arg)
+{
+    struct answer *answer = arg;
+    answer->pages[answer->n++] = page;
+}
+
 static void test_stopping_answers_what_waits(void **state)
 {
     struct fixture *f = *state;
@@ -281,15 +292,7 @@ static void test_stopping_answers_what_waits(void **state)
     fixture_write(f, "views/y.html", "y");
     fixture_pool(f);
     struct script_page *pages[3] = {0};
-    struct answer {
-        struct script_page **pages;
-        size_t n;
-    } answer = {pages, 0};
-    void take(struct script_page * page, void *arg)
-    {
-        struct answer *a = arg;
-        a->pages[a->n++] = page;
-    }
+    struct answer answer = {pages, 0};
     for (size_t i = 0; i < 3; i++)
         script_render(f->pool, &(struct script_request){.path = targets[i]}, take, &answer);
     assert_int_equal(answer.n, 0); /* never within the call */

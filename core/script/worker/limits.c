@@ -155,8 +155,8 @@ static bool where_eq(const struct where *a, const struct where *b)
     return a->line == b->line && strcmp(a->file, b->file) == 0;
 }
 
-/* A text error: the place that it names itself goes first, but an error raised within the library is
- * shown at the line of the view that called it. */
+/* A text error: the place that it names itself goes first, but an error raised within the library
+ * is shown at the line of the view that called it. */
 static void describe_text(const char *text, const struct blame *blame, char *message, size_t cap,
                           struct where *where)
 {
