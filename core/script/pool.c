@@ -1,10 +1,7 @@
-/* The queue of renders and what becomes of each.
- *
- *   script_render → job → a free process → page
- *                          │ the view's code fails
- *                          ├─ it was edited since it worked: the last code that worked, with a
- * banner ├─ an override directory has a part in it: the shipped view, with a banner └─ an error
- * page
+/* The queue of renders and what becomes of each: a job waits for a free process and comes back as a
+ * page. When the view's code fails, what is tried next is, in this order: the last code that
+ * worked, if it was edited since; the shipped view, if an override directory has a part in it; an
+ * error page. The first two carry a banner (job.c).
  *
  * One view occupies at most one process, so one that hangs leaves the others to the rest. Thread:
  * loop. */
@@ -17,212 +14,13 @@
 static void pump(struct script_pool *pool);
 static void start_processes(struct script_pool *pool);
 
-/* ---- jobs ---- */
-
-static void job_free(struct script_pool *pool, struct job *job)
-{
-    for (size_t i = 0; i < job->n_query; i++) {
-        free(job->query[i][0]);
-        free(job->query[i][1]);
-    }
-    for (size_t i = 0; i < job->n_sources; i++)
-        good_source_put(&pool->memory, job->sources[i]);
-    script_route_free(&job->route);
-    deps_clear(&job->deps);
-    free(job->path);
-    free(job->role);
-    free(job->locale);
-    free(job->problem);
-    free(job->hint);
-    free(job);
-}
-
-static void drop_sources(struct script_pool *pool, struct job *job)
-{
-    for (size_t i = 0; i < job->n_sources; i++)
-        good_source_put(&pool->memory, job->sources[i]);
-    job->n_sources = 0;
-}
-
-static struct job *job_new(const struct script_request *request, script_done_fn done, void *arg)
-{
-    struct job *job = shep_alloc(sizeof *job);
-    job->path = shep_strdup(request->path);
-    job->role = shep_strdup(request->role ? request->role : "viewer");
-    job->locale = shep_strdup(request->locale ? request->locale : "en");
-    for (size_t i = 0; i < request->n_query && i < SCRIPT_QUERY_MAX; i++) {
-        job->query[i][0] = shep_strdup(request->query[i].name);
-        job->query[i][1] = shep_strdup(request->query[i].value);
-        job->n_query++;
-    }
-    job->want_gzip = request->want_gzip;
-    job->want_json = request->want_json || strncmp(request->path, "/api/", 5) == 0;
-    job->done = done;
-    job->arg = arg;
-    return job;
-}
-
-static void deliver(struct script_pool *pool)
-{
-    struct job *job;
-    while ((job = TAILQ_FIRST(&pool->finished))) {
-        TAILQ_REMOVE(&pool->finished, job, link);
-        script_done_fn done = job->done;
-        void *arg = job->arg;
-        struct script_page *page = job->page;
-        job_free(pool, job);
-        done(page, arg);
-    }
-}
-
-static void on_flush(void *arg)
-{
-    struct script_pool *pool = arg;
-    pool->flush_timer = NULL;
-    deliver(pool);
-}
-
-/* The caller may be script_render() itself, and done is promised for later. */
-static void finish(struct script_pool *pool, struct job *job, struct script_page *page)
-{
-    if (job->view)
-        job->view->n_waiting--;
-    page_set_deps(page, &job->deps);
-    page->topics |= job->topics;
-    memcpy(page->seqs, job->seqs, sizeof page->seqs);
-    job->page = page;
-    TAILQ_INSERT_TAIL(&pool->finished, job, link);
-    if (!pool->flush_timer)
-        pool->flush_timer = loop_timer_new(pool->loop, &pool->owner, 0, 0, on_flush, pool);
-}
-
-static void finish_error(struct script_pool *pool, struct job *job, int status, const char *title,
-                         const char *message)
-{
-    finish(pool, job, page_error(status, title, message, job->want_json));
-}
+/* ---- rendering ---- */
 
 static void remember_seqs(const struct script_pool *pool, struct job *job)
 {
     for (unsigned t = 0; t < TOPIC_COUNT; t++)
         job->seqs[t] = topic_seq(pool->topics, (enum topic)t);
 }
-
-/* ---- waiting ---- */
-
-static void on_wait(void *arg)
-{
-    struct script_pool *pool = arg;
-    struct job *job, *next;
-    int64_t now_ms = clock_mono_ms();
-    for (job = TAILQ_FIRST(&pool->queue); job; job = next) {
-        next = TAILQ_NEXT(job, link);
-        if (now_ms - job->queued_ms < SCRIPT_WAIT_MS)
-            continue;
-        TAILQ_REMOVE(&pool->queue, job, link);
-        pool->n_queued--;
-        finish_error(pool, job, 503, "Busy",
-                     "Every script process is busy. Try again in a moment.");
-    }
-    if (TAILQ_EMPTY(&pool->queue)) {
-        loop_timer_free(pool->wait_timer);
-        pool->wait_timer = NULL;
-    }
-}
-
-static void enqueue(struct script_pool *pool, struct job *job, bool first)
-{
-    enum { LOOK_EVERY_MS = 500 };
-    job->queued_ms = clock_mono_ms();
-    if (first)
-        TAILQ_INSERT_HEAD(&pool->queue, job, link);
-    else
-        TAILQ_INSERT_TAIL(&pool->queue, job, link);
-    pool->n_queued++;
-    if (!pool->wait_timer)
-        pool->wait_timer =
-            loop_timer_new(pool->loop, &pool->owner, LOOK_EVERY_MS, LOOK_EVERY_MS, on_wait, pool);
-}
-
-/* ---- what to show instead ---- */
-
-/* Only when it was edited since: else the same code would fail on the same data again. */
-static bool use_last_good(struct job *job)
-{
-    const struct good *good = &job->view->good;
-    if (job->stage >= STAGE_LAST_GOOD || !good->n ||
-        script_deps_fresh(good->deps.items, good->deps.n))
-        return false;
-    job->stage = STAGE_LAST_GOOD;
-    job->route.is_html = good->is_html; /* a .lua may have taken the place of a .html */
-    free(job->hint);
-    job->hint = shep_asprintf("%s. This is the last version that worked.", job->problem);
-    return true;
-}
-
-static bool used_override(const struct script_pool *pool, const struct job *job)
-{
-    for (size_t d = 0; d < pool->n_view_dirs; d++) {
-        size_t len = strlen(pool->view_dirs[d]);
-        for (size_t i = 0; i < job->deps.n; i++)
-            if (job->deps.items[i].size >= 0 &&
-                strncmp(job->deps.items[i].path, pool->view_dirs[d], len) == 0 &&
-                job->deps.items[i].path[len] == '/')
-                return true;
-    }
-    return false;
-}
-
-static bool use_shipped(struct script_pool *pool, struct job *job)
-{
-    struct script_route shipped;
-    if (job->stage >= STAGE_SHIPPED || job->view->shipped_is_bad || !used_override(pool, job))
-        return false;
-    script_route_find(pool, job->path, true, &shipped);
-    if (!shipped.file) {
-        script_route_free(&shipped);
-        return false;
-    }
-    script_route_free(&job->route);
-    job->route = shipped;
-    job->stage = STAGE_SHIPPED;
-    free(job->hint);
-    job->hint = shep_asprintf("%s. This is the page that came with the program.", job->problem);
-    return true;
-}
-
-/* job->problem says what is wrong. */
-static void fall_back(struct script_pool *pool, struct job *job)
-{
-    drop_sources(pool, job);
-    if (use_last_good(job) || use_shipped(pool, job)) {
-        enqueue(pool, job, true);
-    } else if (job->error_status == 503) {
-        finish_error(pool, job, 503, "Stopped", job->problem);
-    } else {
-        finish_error(pool, job, 500, "This view does not work", job->problem);
-    }
-}
-
-static void problem_set(struct job *job, char *problem)
-{
-    if (job->problem) /* the first one is what its author has to mend */
-        free(problem);
-    else
-        job->problem = problem;
-}
-
-static void view_problem(struct view *view, const char *problem)
-{
-    if (problem && !str_eq(view->problem, problem))
-        log_warn("script", "%s", problem);
-    if (!problem && view->problem)
-        log_info("script", "%s works again", view->name);
-    free(view->problem);
-    view->problem = shep_strdup(problem);
-}
-
-/* ---- rendering ---- */
 
 void script_render(struct script_pool *pool, const struct script_request *request,
                    script_done_fn done, void *arg)
@@ -232,17 +30,17 @@ void script_render(struct script_pool *pool, const struct script_request *reques
     deps_add_all(&job->deps, job->route.deps, job->route.n_deps);
     remember_seqs(pool, job);
     if (!job->route.file) {
-        finish_error(pool, job, 404, "Not found", "There is no such page.");
+        job_finish_error(pool, job, 404, "Not found", "There is no such page.");
         return;
     }
     if (pool->n_queued >= SCRIPT_QUEUE_MAX) {
-        finish_error(pool, job, 503, "Busy",
-                     "Too many pages are being made. Try again in a moment.");
+        job_finish_error(pool, job, 503, "Busy",
+                         "Too many pages are being made. Try again in a moment.");
         return;
     }
     job->view = memory_view(&pool->memory, job->route.name);
     job->view->n_waiting++;
-    enqueue(pool, job, false);
+    job_enqueue(pool, job, false);
     pump(pool);
 }
 
@@ -262,16 +60,10 @@ static uint32_t render_flags(const struct job *job)
            (job->stage == STAGE_LAST_GOOD ? RENDER_LAST_GOOD : 0u);
 }
 
-/* The logical name of the view's file: that of its route, with its kind. */
-static char *view_file_name(const struct job *job)
-{
-    return shep_asprintf("views/%s.%s", job->route.name, job->route.is_html ? "html" : "lua");
-}
-
 static void render_put(const struct script_pool *pool, const struct job *job, struct buf *out)
 {
     enum { END_EARLY = 10 }; /* the script's own deadline is 1/10 before the process is killed */
-    char *view = view_file_name(job);
+    char *view = job_view_file_dup(job);
     size_t mark = frame_begin(out, FRAME_RENDER);
     put_str(out, job->route.file);
     put_str(out, view);
@@ -321,34 +113,6 @@ static void send_job(struct process *process, struct job *job)
     process_flush(process);
 }
 
-static struct job *next_job(struct script_pool *pool)
-{
-    struct job *job;
-    TAILQ_FOREACH(job, &pool->queue, link)
-    {
-        if (job->view->n_running == 0)
-            break;
-    }
-    if (job) {
-        TAILQ_REMOVE(&pool->queue, job, link);
-        pool->n_queued--;
-    }
-    return job;
-}
-
-static bool answer_blocked(struct script_pool *pool, struct job *job)
-{
-    struct view *view = job->view;
-    if (job->stage != STAGE_NORMAL || !view_is_blocked(view))
-        return false;
-    deps_add_all(&job->deps, view->blocked.items, view->blocked.n);
-    problem_set(job, shep_asprintf("%s; it is not tried again before one of its files changes",
-                                   view->problem ? view->problem : view->name));
-    job->error_status = 503;
-    fall_back(pool, job);
-    return true;
-}
-
 static void pump(struct script_pool *pool)
 {
     for (unsigned i = 0; i < pool->n_processes; i++) {
@@ -356,7 +120,7 @@ static void pump(struct script_pool *pool)
         struct job *job = NULL;
         if (!process->pid || process->job)
             continue;
-        while ((job = next_job(pool)) && answer_blocked(pool, job))
+        while ((job = job_next(pool)) && job_answer_blocked(pool, job))
             continue;
         if (!job)
             return;
@@ -448,7 +212,7 @@ static void on_page(struct script_pool *pool, struct job *job, struct done *done
     pool->n_renders++;
     if (job->stage == STAGE_NORMAL) {
         job->view->strikes = 0;
-        view_problem(job->view, NULL);
+        view_problem_set(job->view, NULL);
         if (done->sources_hash != job->view->good.hash) {
             good_set(&pool->memory, job->view, job->sources, &job->n_sources, done->sources_hash,
                      &job->deps);
@@ -459,7 +223,7 @@ static void on_page(struct script_pool *pool, struct job *job, struct done *done
         pool->n_errors++;
     }
     page_set_params(page, done->params, done->n_params);
-    finish(pool, job, page);
+    job_finish(pool, job, page);
 }
 
 static void on_failure(struct script_pool *pool, struct job *job, const struct done *done)
@@ -468,9 +232,9 @@ static void on_failure(struct script_pool *pool, struct job *job, const struct d
                                : shep_asprintf("%s: %s", done->file, done->message);
     pool->n_errors++;
     if (job->stage == STAGE_NORMAL)
-        view_problem(job->view, problem);
-    problem_set(job, problem);
-    fall_back(pool, job);
+        view_problem_set(job->view, problem);
+    job_problem_set(job, problem);
+    job_fall_back(pool, job);
 }
 
 static bool on_done(struct process *process, const struct frame *frame)
@@ -489,7 +253,7 @@ static bool on_done(struct process *process, const struct frame *frame)
         struct script_page *page = page_error(404, "Not found", done.message, job->want_json);
         page->max_age_ms = done.max_age_ms;
         page_set_params(page, done.params, done.n_params);
-        finish(pool, job, page);
+        job_finish(pool, job, page);
     } else {
         on_failure(pool, job, &done);
     }
@@ -535,25 +299,25 @@ static void strike(struct script_pool *pool, struct job *job)
 
 static void job_lost(struct script_pool *pool, struct job *job, const char *why, bool deadline)
 {
-    char *view = view_file_name(job);
+    char *view = job_view_file_dup(job);
     char *problem =
         deadline ? shep_asprintf("%s: took longer than %.1f s and was stopped", view,
                                  (double)pool->deadline_ms / 1000)
                  : shep_asprintf("%s: the script process was lost while it ran (%s)", view, why);
     free(view);
-    drop_sources(pool, job);
+    job_drop_sources(pool, job);
     strike(pool, job);
     pool->n_errors++;
     if (!deadline && job->crashes++ == 0) { /* it may have been killed from outside */
         free(problem);
-        enqueue(pool, job, true);
+        job_enqueue(pool, job, true);
         return;
     }
     if (job->stage == STAGE_NORMAL)
-        view_problem(job->view, problem);
+        view_problem_set(job->view, problem);
     job->error_status = 503;
-    problem_set(job, problem);
-    fall_back(pool, job);
+    job_problem_set(job, problem);
+    job_fall_back(pool, job);
 }
 
 static void back_off(struct script_pool *pool)
@@ -596,17 +360,6 @@ void pool_lost(struct process *process, const char *why, bool deadline)
         start_processes(pool);
 }
 
-/* Without any process there is nothing to wait for. */
-static void answer_all(struct script_pool *pool, const char *message)
-{
-    struct job *job;
-    while ((job = TAILQ_FIRST(&pool->queue))) {
-        TAILQ_REMOVE(&pool->queue, job, link);
-        pool->n_queued--;
-        finish_error(pool, job, 503, "No scripts", message);
-    }
-}
-
 static void start_processes(struct script_pool *pool)
 {
     for (unsigned i = 0; i < pool->n_processes; i++) {
@@ -619,7 +372,7 @@ static void start_processes(struct script_pool *pool)
                  "%s cannot be started: %s; no page can be made until it can", pool->exe,
                  strerror(-rc));
         char *message = shep_asprintf("%s cannot be started: %s", pool->exe, strerror(-rc));
-        answer_all(pool, message);
+        jobs_answer_all(pool, message);
         free(message);
         back_off(pool);
         start_later(pool);
@@ -666,10 +419,10 @@ static void answer_pending(struct script_pool *pool)
     for (unsigned i = 0; i < pool->n_processes; i++) {
         struct job *job = job_back(&pool->processes[i]);
         if (job)
-            finish_error(pool, job, 503, "Stopping", "The daemon is stopping.");
+            job_finish_error(pool, job, 503, "Stopping", "The daemon is stopping.");
     }
-    answer_all(pool, "The daemon is stopping.");
-    deliver(pool);
+    jobs_answer_all(pool, "The daemon is stopping.");
+    jobs_deliver(pool);
 }
 
 void script_pool_free(struct script_pool *pool)

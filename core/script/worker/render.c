@@ -115,8 +115,8 @@ static void finish_page(struct render *render, struct page *page)
     }
     buf_reserve(out, 0);
     if (render->request->banner[0] && strncmp(render->content_type, "text/html", 9) == 0)
-        out_banner(out, render->request->banner);
-    if (!out_parts(&render->out, out, page->parts, &page->n_parts, &page->skeleton_hash))
+        rows_banner(out, render->request->banner);
+    if (!rows_split(&render->out, out, page->parts, &page->n_parts, &page->skeleton_hash))
         serve_log(SHEP_LOG_WARN,
                   "a live.row() was cut up by string functions; the page is sent whole");
     page->body = *out;

@@ -391,6 +391,7 @@ void sandbox_open(lua_State *L)
     int core = lua_gettop(L);
     luaL_setfuncs(L, functions, 0);
     out_open(L);
+    rows_open(L);
     json_open(L);
     open_prelude(L, core);
     api_open(L);

@@ -86,14 +86,18 @@ void out_free(struct out *out);
 void out_add(lua_State *L, const char *text, size_t len); /* raises over LIMIT_OUTPUT */
 void out_escaped(lua_State *L, const char *text, size_t len);
 void out_escape_to(struct buf *buf, const char *text, size_t len);
-void out_push(lua_State *L); /* capture; raises when too deep */
+void out_push(lua_State *L);     /* capture; raises when too deep */
+void out_make_raw(lua_State *L); /* the text on top becomes a value that passes unescaped */
+void out_open(lua_State *L);     /* adds emit, escape, raw, push, pop … to the table on top */
+
+/* ---- rows.c: live.row ---- */
 /* Takes the marks of rows out of page, fills parts and the hash of what is between them. false:
  * marks that do not fit (a row that was cut up by string functions): then there are no parts, and
  * still no marks. */
-bool out_parts(const struct out *out, struct buf *page, struct part *parts, size_t *n_parts,
-               uint64_t *skeleton_hash);
-void out_banner(struct buf *page, const char *text); /* after <body …> */
-void out_open(lua_State *L); /* adds emit, escape, raw, push, pop … to the table on top */
+bool rows_split(const struct out *out, struct buf *page, struct part *parts, size_t *n_parts,
+                uint64_t *skeleton_hash);
+void rows_banner(struct buf *page, const char *text); /* after <body …> */
+void rows_open(lua_State *L); /* adds begin_row, end_row to the table on top */
 
 /* ---- files.c: names, directories, compiled code ---- */
 struct conf {
