@@ -235,13 +235,20 @@ static void test_no_zombies(void **state)
     assert_false(has_child());
 }
 
-/* Leave the daemon: its script processes go with it, also when it is killed. */
+static void ignore_page(struct script_page *page, void *arg)
+{
+    script_page_unref(page);
+}
+
+/* The daemon is killed: its script processes go with it, also one that cannot hear that its socket
+ * is closed because a script hangs in it. */
 static void test_processes_die_with_the_daemon(void **state)
 {
     struct fixture *f = *state;
     int fds[2], worker = 0;
     assert_int_equal(pipe(fds), 0);
-    fixture_write(f, "views/index.html", "fine");
+    enum { UNTIL_IT_HANGS_MS = 500 };
+    fixture_write(f, "views/slow.lua", "return ('').rep('', math.maxinteger)");
     pid_t daemon = fork();
     if (daemon == 0) {
         struct loop *loop = loop_new(1);
@@ -249,6 +256,8 @@ static void test_processes_die_with_the_daemon(void **state)
         struct script_pool *pool = script_pool_new(loop, topics, &f->conf);
         struct script_stats stats;
         script_stats_get(pool, &stats);
+        script_render(pool, &(struct script_request){.path = "/slow"}, ignore_page, NULL);
+        loop_run_once(loop, UNTIL_IT_HANGS_MS);
         if (write(fds[1], &stats.pids[0], sizeof stats.pids[0]) > 0)
             kill(getpid(), SIGKILL);
         _exit(1);
