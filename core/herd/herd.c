@@ -68,6 +68,12 @@ const struct shep_metric_info *herd_metric_info(const struct herd *herd, uint32_
     return column < 0 ? NULL : &herd->columns[column];
 }
 
+void herd_metric_each(const struct herd *herd, shep_metric_fn fn, void *arg)
+{
+    for (size_t i = 0; i < herd->n_columns; i++)
+        fn(herd->column_ids[i], &herd->columns[i], arg);
+}
+
 static struct value *value_slot(struct miner *miner, uint32_t id)
 {
     int column = herd_column(miner->herd, id);

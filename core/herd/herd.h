@@ -54,7 +54,7 @@ enum miner_origin miner_origin(const struct miner *miner);
 int64_t miner_last_seen_ms(const struct miner *miner);
 /* The highest difficulty ever seen; *at_ms 0: none yet. */
 double miner_best_ever(const struct miner *miner, int64_t *at_ms);
-/* false: never said. */
+/* false: never said. at_ms may be NULL, here and for miner_text(). */
 bool miner_value(const struct miner *miner, uint32_t metric, double *value, int64_t *at_ms);
 const char *miner_text(const struct miner *miner, uint32_t attr,
                        int64_t *at_ms); /* NULL: never said */
@@ -85,6 +85,9 @@ int herd_metric_declare(struct herd *herd, const struct shep_metric_info *info, 
 int herd_metric_by_name(const struct herd *herd, const char *name, uint32_t *id_out);
 /* "kH/s"-less facts about a metric: name, unit, counter, history. NULL: unknown id. */
 const struct shep_metric_info *herd_metric_info(const struct herd *herd, uint32_t id);
+/* Every metric, ours first, then those that plugins declared, in order of their ids. info lives as
+ * long as the herd. */
+void herd_metric_each(const struct herd *herd, shep_metric_fn fn, void *arg);
 
 /* The picture of now, for the current sequence of TOPIC_HERD. Borrowed until the next call of
  * herd_snapshot(). */

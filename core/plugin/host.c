@@ -75,6 +75,12 @@ static int host_metric_id(struct shep_ctx *ctx, const char *name, uint32_t *out)
     return herd_metric_by_name(env_of(ctx)->herd, name, out);
 }
 
+static int host_metric_each(struct shep_ctx *ctx, shep_metric_fn fn, void *arg)
+{
+    herd_metric_each(env_of(ctx)->herd, fn, arg);
+    return 0;
+}
+
 static int host_emit(struct shep_ctx *ctx, const struct shep_reading *reading)
 {
     return SHEP_E_BUG; /* readings need a miner: a source says device_reading() */
@@ -177,6 +183,12 @@ static int host_device_opt_int(struct shep_ctx *ctx, struct shep_device *dev, co
                                int64_t *out)
 {
     return option_int(DEVICE_TABLE(dev), dev->entry, name, out);
+}
+
+static int host_device_opt_float(struct shep_ctx *ctx, struct shep_device *dev, const char *name,
+                                 double *out)
+{
+    return option_float(DEVICE_TABLE(dev), dev->entry, name, out);
 }
 
 static int host_device_opt_bool(struct shep_ctx *ctx, struct shep_device *dev, const char *name,
@@ -413,6 +425,7 @@ const struct shep_host plugin_host = {
     .opt_float = host_opt_float,
     .opt_bool = host_opt_bool,
     .metric_id = host_metric_id,
+    .metric_each = host_metric_each,
     .emit = host_emit,
     .event = host_event,
     .timer = host_timer,
@@ -427,6 +440,7 @@ const struct shep_host plugin_host = {
     .device_link = host_device_link,
     .device_opt_str = host_device_opt_str,
     .device_opt_int = host_device_opt_int,
+    .device_opt_float = host_device_opt_float,
     .device_opt_bool = host_device_opt_bool,
     .device_name = host_device_name,
     .device_found = host_device_found,

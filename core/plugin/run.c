@@ -31,6 +31,8 @@ static bool declare_metrics(struct plugin *plugin)
                            info->name);
             return false;
         }
+        if (herd_metric_info(herd, id)->counter) /* whoever declared it first */
+            store_rollup_counter(plugin->plugins->env.store, info->name);
     }
     return true;
 }

@@ -4,7 +4,10 @@
  * thread of their own and are joined, and every host call is checked to come from the test's
  * thread, so that a plugin that calls the host from work.run fails here. Watches are polled by
  * fake_poll() with real descriptors. What the plugin says is recorded and asked for by the
- * functions below. Everything is owned by the fake and freed by fake_free(). Thread: the test's. */
+ * functions below. Everything is owned by the fake and freed by fake_free(). Thread: the test's.
+ *
+ * fakehost.c has the plugin's life, fakehost_loop.c time, fakehost_device.c devices,
+ * fakehost_herd.c miners and what is kept. */
 #ifndef FAKEHOST_H
 #define FAKEHOST_H
 
@@ -74,6 +77,9 @@ size_t fake_found_calls(const struct fake *fake);
 size_t fake_lost_calls(const struct fake *fake);
 
 /* ---- parsers ---- */
+/* A metric that some plugin declares; before fake_start(). Those of the plugin itself are there
+ * already. Its id. The texts must live as long as the fake. */
+uint32_t fake_metric(struct fake *fake, const struct shep_metric_info *info);
 /* Last reading of a metric or attribute that was emitted; NULL: none. */
 const struct shep_reading *fake_emitted(const struct fake *fake, uint32_t metric);
 

@@ -1,9 +1,11 @@
-# Tests of plugins: each loads the plugin's .so into the host of fakehost.c, without the daemon.
+# Tests of plugins: each loads the plugin's .so into the host of fakehost.h, without the daemon.
 function(shep_plugin_test name plugin)
     if(NOT TARGET ${plugin})
         message(FATAL_ERROR "test plugin_${name}: there is no plugin ${plugin}")
     endif()
-    shep_unit_test(plugin_${name} SOURCES unit/fakehost.c LINK ${CMAKE_DL_LIBS} Threads::Threads m ${ARGN})
+    shep_unit_test(plugin_${name}
+                   SOURCES unit/fakehost.c unit/fakehost_loop.c unit/fakehost_device.c unit/fakehost_herd.c
+                   LINK ${CMAKE_DL_LIBS} Threads::Threads m ${ARGN})
     add_dependencies(test_plugin_${name} ${plugin})
 endfunction()
 

@@ -218,6 +218,40 @@ static void plugin_metrics_live_beside_ours(void **state)
     assert_true(miner_value(t.miner, SHEP_M_HASHRATE, &value, NULL));
 }
 
+static void note_metric(uint32_t id, const struct shep_metric_info *info, void *arg)
+{
+    uint32_t known;
+    assert_int_equal(herd_metric_by_name(t.herd, info->name, &known), 0);
+    assert_int_equal(known, id);
+    uint32_t *last = arg;
+    assert_true(id > *last);
+    *last = id;
+}
+
+static void every_metric_is_listed_in_order(void **state)
+{
+    uint32_t last = 0, id;
+    const struct shep_metric_info info = {.name = "acme.humidity", .unit = "%", .max = 100};
+    herd_metric_each(t.herd, note_metric, &last);
+    assert_int_equal(last, SHEP_M_VALID_BLOCKS);
+    assert_int_equal(herd_metric_declare(t.herd, &info, &id), 0);
+    last = 0;
+    herd_metric_each(t.herd, note_metric, &last);
+    assert_int_equal(last, id);
+}
+
+static void time_of_a_reading_may_be_left_out(void **state)
+{
+    double value;
+    struct shep_reading board = {
+        .size = sizeof board, .metric = SHEP_A_BOARD, .text = "S3", .text_len = 2};
+    assert_null(miner_text(t.miner, SHEP_A_BOARD, NULL));
+    assert_int_equal(herd_reading(t.herd, t.miner, &board), 0);
+    assert_string_equal(miner_text(t.miner, SHEP_A_BOARD, NULL), "S3");
+    tell(SHEP_M_HASHRATE, 7);
+    assert_true(miner_value(t.miner, SHEP_M_HASHRATE, &value, NULL));
+}
+
 static const struct snap_miner *snap_miner_at(const struct snap_head *head, uint32_t i)
 {
     return (const struct snap_miner *)((const char *)(head + 1) + i * head->miner_stride);
@@ -315,6 +349,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_first_best_share_is_no_news, setup, teardown),
         cmocka_unit_test_setup_teardown(restored_readings_keep_their_age, setup, teardown),
         cmocka_unit_test_setup_teardown(plugin_metrics_live_beside_ours, setup, teardown),
+        cmocka_unit_test_setup_teardown(every_metric_is_listed_in_order, setup, teardown),
+        cmocka_unit_test_setup_teardown(time_of_a_reading_may_be_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(the_snapshot_tells_what_the_herd_knows, setup, teardown),
         cmocka_unit_test_setup_teardown(a_burst_is_published_once_a_tick, setup, teardown),
         cmocka_unit_test_setup_teardown(facts_are_checked_and_joined, setup, teardown),

@@ -236,6 +236,7 @@ typedef void (*shep_timer_fn)(void *arg);
 typedef void (*shep_watch_fn)(int fd, uint32_t what, void *arg);
 typedef void (*shep_fetch_fn)(const struct shep_fetch_result *result, void *arg);
 typedef void (*shep_work_fn)(void *arg); /* run: on a worker thread, may block; done: on the loop */
+typedef void (*shep_metric_fn)(uint32_t id, const struct shep_metric_info *info, void *arg);
 typedef void (*shep_miner_fn)(const struct shep_miner *miner, void *arg);
 typedef void (*shep_rollup_fn)(const struct shep_rollup *rows, size_t n, int err, void *arg);
 
@@ -267,6 +268,10 @@ struct shep_host {
     int (*opt_float)(struct shep_ctx *ctx, const char *name, double *out);
     int (*opt_bool)(struct shep_ctx *ctx, const char *name, int *out);
     int (*metric_id)(struct shep_ctx *ctx, const char *name, uint32_t *out);
+    /* Calls fn for every metric: ours first, then those that plugins declared, with or without
+     * history. All are declared before the first start(), so the list stays as it is. info is
+     * borrowed for the call, the strings in it live for ever. NULL for parsers. */
+    int (*metric_each)(struct shep_ctx *ctx, shep_metric_fn fn, void *arg);
 
     /* parsers (ctx: of the stream) */
     int (*emit)(struct shep_ctx *ctx,
@@ -285,6 +290,7 @@ struct shep_host {
                          struct shep_watch *watch); /* before you close the fd */
     int (*work)(struct shep_ctx *ctx, shep_work_fn run, shep_work_fn done,
                 void *arg); /* done is always called */
+    /* 0: done is called exactly once; after stop() it may still come, with err SHEP_E_GONE. */
     int (*http_fetch)(struct shep_ctx *ctx, const struct shep_fetch *fetch, shep_fetch_fn done,
                       void *arg);
 
@@ -304,6 +310,8 @@ struct shep_host {
                           const char **out);
     int (*device_opt_int)(struct shep_ctx *ctx, struct shep_device *dev, const char *name,
                           int64_t *out);
+    int (*device_opt_float)(struct shep_ctx *ctx, struct shep_device *dev, const char *name,
+                            double *out);
     int (*device_opt_bool)(struct shep_ctx *ctx, struct shep_device *dev, const char *name,
                            int *out);
     const char *(*device_name)(struct shep_ctx *ctx,
@@ -315,7 +323,7 @@ struct shep_host {
     /* services and sinks */
     int (*each_miner)(struct shep_ctx *ctx, shep_miner_fn fn, void *arg);
     /* Latest value of a miner within each_miner(); SHEP_E_GONE if it never said one. Text is
-     * NUL-terminated. */
+     * NUL-terminated. at_ms may be NULL. */
     int (*miner_value)(struct shep_ctx *ctx, const struct shep_miner *miner, uint32_t metric,
                        double *value, int64_t *at_ms);
     int (*miner_text)(struct shep_ctx *ctx, const struct shep_miner *miner, uint32_t attr,
