@@ -94,6 +94,33 @@ static void speed_divides_the_pace(void **state)
     bench_free(b);
 }
 
+static void speed_may_be_a_fraction(void **state)
+{
+    struct bench *b = bench_new(THREE, strlen(THREE));
+    fake_device_opt(b->dev, "speed", "0.5");
+    fake_attach(b->fake, b->dev);
+    play(b, 980);
+    assert_string_equal(fake_fed(b->dev, NULL), "one\r\n");
+    play(b, 40);
+    assert_string_equal(fake_fed(b->dev, NULL), "one\r\ntwo\n");
+    play(b, 2940);
+    assert_string_equal(fake_fed(b->dev, NULL), "one\r\ntwo\n");
+    play(b, 80);
+    assert_string_equal(fake_fed(b->dev, NULL), "one\r\ntwo\nthree\n");
+    bench_free(b);
+}
+
+static void almost_no_speed_waits_and_overflows_nothing(void **state)
+{
+    struct bench *b = bench_new(THREE, strlen(THREE));
+    fake_device_opt(b->dev, "speed", "1e-300");
+    fake_attach(b->fake, b->dev);
+    play(b, 5000);
+    assert_string_equal(fake_fed(b->dev, NULL), "one\r\n");
+    assert_true(fake_next_timer_ms(b->fake) > INT64_C(1000000000));
+    bench_free(b);
+}
+
 static void loop_starts_again_with_its_own_pace(void **state)
 {
     struct bench *b = bench_play(THREE);
@@ -320,6 +347,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(stamps_set_the_pace_and_are_taken_away),
         cmocka_unit_test(speed_divides_the_pace),
+        cmocka_unit_test(speed_may_be_a_fraction),
+        cmocka_unit_test(almost_no_speed_waits_and_overflows_nothing),
         cmocka_unit_test(loop_starts_again_with_its_own_pace),
         cmocka_unit_test(end_without_loop_is_told),
         cmocka_unit_test(logs_without_stamps_play_ten_lines_a_second),

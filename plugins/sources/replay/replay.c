@@ -31,6 +31,7 @@ enum {
     BUSY_MS = 100,        /* the core cannot take more */
     DAY_MS = 24 * 3600 * 1000
 };
+static const double wait_max_ms = 1e12; /* 31 years: a line at almost no speed at all */
 
 struct replay {
     struct shep_ctx *ctx;
@@ -54,7 +55,7 @@ struct tape {
     struct replay *self;
     struct shep_device *dev;
     char path[PATH_BYTES];
-    int64_t speed;
+    double speed; /* 0: no waiting */
     bool loop;
     int fd;
     off_t at; /* read so far */
@@ -140,7 +141,8 @@ static void line_time(struct tape *tape, size_t len)
     } else if (!tape->stamped) {
         tape->elapsed_ms += LINE_PACE_MS;
     }
-    tape->due_ms = tape->speed > 0 ? tape->start_ms + tape->elapsed_ms / tape->speed : 0;
+    double wait_ms = tape->speed > 0 ? (double)tape->elapsed_ms / tape->speed : 0;
+    tape->due_ms = tape->start_ms + (int64_t)(wait_ms < wait_max_ms ? wait_ms : wait_max_ms);
     tape->timed = true;
 }
 
@@ -391,7 +393,7 @@ static int replay_attach(void *arg, struct shep_device *dev)
     tape->fd = -1;
     tape->speed = 1;
     self->host->device_opt_str(self->ctx, dev, "path", &path);
-    self->host->device_opt_int(self->ctx, dev, "speed", &tape->speed);
+    self->host->device_opt_float(self->ctx, dev, "speed", &tape->speed);
     self->host->device_opt_bool(self->ctx, dev, "loop", &loop);
     tape->loop = loop != 0;
     tape->next = self->tapes;
@@ -439,8 +441,9 @@ static void replay_stop(void *arg)
 
 static const struct shep_option device_options[] = {
     {"path", "the log file", NULL, NULL, SHEP_OPT_STRING, SHEP_OPT_REQUIRED, 0, 0},
-    {"speed", "how many times faster than it was recorded; 0: as fast as it can be taken", "1",
-     NULL, SHEP_OPT_INT, 0, 0, 1000},
+    {"speed",
+     "how many times faster than it was recorded, 0.5: half as fast; 0: as fast as it can be taken",
+     "1", NULL, SHEP_OPT_FLOAT, 0, 0, 1000},
     {"loop", "at the end start again", "true", NULL, SHEP_OPT_BOOL, 0, 0, 0},
     {0},
 };
