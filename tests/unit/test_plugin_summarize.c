@@ -96,6 +96,89 @@ static void counter_rows_have_growth(void **state)
     fake_free(fake);
 }
 
+static const struct shep_metric_info humidity = {
+    .name = "acme.humidity", .unit = "%", .doc = "air", .history = 1, .max = 100};
+static const struct shep_metric_info packets = {.name = "acme.packets",
+                                                .unit = "packets",
+                                                .doc = "sent",
+                                                .counter = 1,
+                                                .history = 1,
+                                                .max = 1e9};
+static const struct shep_metric_info mood = {
+    .name = "acme.mood", .unit = "", .doc = "no history", .max = 10};
+
+static void metrics_of_plugins_have_rows_too(void **state)
+{
+    struct fake *fake = herd_new(T0);
+    uint32_t silent = fake_metric(fake, &mood), gauge = fake_metric(fake, &humidity),
+             counter = fake_metric(fake, &packets);
+    assert_int_equal(fake_start(fake), 0);
+    for (int i = 0; i < 125; i++) {
+        fake_miner_say(fake, 1, silent, 5);
+        fake_miner_say(fake, 1, gauge, i < 60 ? 40 : 50);
+        fake_miner_say(fake, 1, counter, 1000 + 50 * i);
+        fake_advance(fake, 1000);
+    }
+    assert_null(fake_rollup(fake, 1, silent, T0));
+    const struct shep_rollup *row = fake_rollup(fake, 1, gauge, T0);
+    assert_non_null(row);
+    near(row->avg, 40, 0);
+    assert_in_range(row->n, 11, 13);
+    near(fake_rollup(fake, 1, gauge, T0 + MINUTE)->last, 50, 0);
+    row = fake_rollup(fake, 1, counter, T0 + MINUTE);
+    assert_non_null(row);
+    near(row->avg, 3000, 0); /* of a counter: the growth */
+    fake_free(fake);
+}
+
+/* It counts faster than a miner can find shares: a smaller value is a reset all the same. */
+static void counters_of_plugins_go_on_after_a_reset(void **state)
+{
+    struct fake *fake = herd_new(T0);
+    uint32_t counter = fake_metric(fake, &packets);
+    assert_int_equal(fake_start(fake), 0);
+    size_t puts = fake_kv_puts(fake);
+    for (int i = 0; i < 125; i++) {
+        fake_miner_say(fake, 1, counter, i < 90 ? 100000 + 50 * i : 50 * (i - 80));
+        fake_advance(fake, 1000);
+    }
+    near(fake_rollup(fake, 1, counter, T0 + MINUTE)->avg, 3250, 300);
+    assert_int_equal(fake_kv_puts(fake), puts); /* nothing of it is kept: the card is spared */
+    fake_free(fake);
+}
+
+static void metrics_over_the_bound_have_no_rows_and_the_log_says_so(void **state)
+{
+    struct fake *fake = herd_new(T0);
+    uint32_t first = fake_metric(fake, &humidity), last = first;
+    for (int i = 1; i < 64; i++)
+        last = fake_metric(fake, &humidity);
+    assert_int_equal(fake_start(fake), 0);
+    assert_true(fake_logged(fake, "over 64 metrics with history"));
+    fake_miner_say(fake, 1, first, 1);
+    fake_miner_say(fake, 1, last, 1);
+    fake_miner_say(fake, 1, SHEP_M_RSSI, -60);
+    fake_advance(fake, 61000);
+    assert_non_null(fake_rollup(fake, 1, first, T0));
+    assert_non_null(fake_rollup(fake, 1, SHEP_M_RSSI, T0)); /* ours come first */
+    assert_null(fake_rollup(fake, 1, last, T0));
+    fake_free(fake);
+}
+
+static int no_metrics(struct shep_ctx *ctx, shep_metric_fn fn, void *arg)
+{
+    return 0;
+}
+
+static void a_host_without_our_metrics_is_refused(void **state)
+{
+    struct fake *fake = herd_new(T0);
+    ((struct shep_host *)fake_host(fake))->metric_each = no_metrics;
+    assert_int_equal(fake_start(fake), SHEP_E_UNSUPPORTED);
+    assert_non_null(strstr(fake_failure(fake), "install the plugin that came with it"));
+    fake_free(fake);
+}
+
 static void gaps_stay_gaps(void **state)
 {
     struct fake *fake = herd_start(T0);
@@ -533,6 +616,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(minute_rows_have_min_max_mean_and_last),
         cmocka_unit_test(counter_rows_have_growth),
+        cmocka_unit_test(metrics_of_plugins_have_rows_too),
+        cmocka_unit_test(counters_of_plugins_go_on_after_a_reset),
+        cmocka_unit_test(metrics_over_the_bound_have_no_rows_and_the_log_says_so),
+        cmocka_unit_test(a_host_without_our_metrics_is_refused),
         cmocka_unit_test(gaps_stay_gaps),
         cmocka_unit_test(old_values_of_before_the_start_are_not_sampled),
         cmocka_unit_test(values_from_the_future_are_not_fresh_at_the_start),

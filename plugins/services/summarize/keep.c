@@ -17,9 +17,9 @@ static const uint32_t kept_metrics[] = {SHEP_M_HASHES_TOTAL, SHEP_M_SHARES_ACCEP
                                         SHEP_M_SHARES_32BIT};
 enum { N_KEPT = sizeof kept_metrics / sizeof *kept_metrics };
 
-static struct total *total_of(struct herd_member *member, int i)
+static struct total *total_of(const struct summarize *self, struct herd_member *member, int i)
 {
-    return &member->series[rows_index(kept_metrics[i])].total;
+    return &member->series[rows_index(self, kept_metrics[i])].total;
 }
 
 static void line_load(struct summarize *self, const char *line)
@@ -38,7 +38,7 @@ static void line_load(struct summarize *self, const char *line)
     member->best_ever = isfinite(best) ? best : NAN;
     for (int i = 0; i < N_KEPT; i++)
         if (isfinite(totals[i].sum) && isfinite(totals[i].last) && totals[i].sum >= 0)
-            *total_of(member, i) = totals[i];
+            *total_of(self, member, i) = totals[i];
 }
 
 void keep_load(struct summarize *self)
@@ -59,11 +59,12 @@ void keep_load(struct summarize *self)
     }
 }
 
-static size_t line_save(struct herd_member *member, char *out, size_t cap)
+static size_t line_save(const struct summarize *self, struct herd_member *member, char *out,
+                        size_t cap)
 {
     int len = snprintf(out, cap, "%" PRId64 " %.17g", member->id, member->best_ever);
     for (int i = 0; i < N_KEPT; i++) {
-        const struct total *total = total_of(member, i);
+        const struct total *total = total_of(self, member, i);
         len += snprintf(out + len, cap - (size_t)len, " %.17g %.17g", total->sum, total->last);
     }
     len += snprintf(out + len, cap - (size_t)len, "\n");
@@ -79,7 +80,7 @@ void keep_save(struct summarize *self)
     for (size_t first = 0; first < self->n_members; first += PAGE_MINERS) {
         size_t len = 0;
         for (size_t i = first; i < self->n_members && i < first + PAGE_MINERS; i++)
-            len += line_save(self->members[i], text + len, LINE_BYTES);
+            len += line_save(self, self->members[i], text + len, LINE_BYTES);
         snprintf(key, sizeof key, "base.%zu", first / PAGE_MINERS);
         self->host->kv_put(self->ctx, key, text);
     }

@@ -4,6 +4,7 @@
 #include "summarize.h"
 
 #include <math.h>
+#include <string.h>
 
 enum {
     GROWTH_GAP_MS = 120000, /* counters: growth over a longer silence belongs to no one minute */
@@ -18,23 +19,50 @@ enum {
  * labelled with nonsense. */
 static const int64_t wall_plausible_ms = INT64_C(1577836800000);
 
-enum { KIND_GAUGE, KIND_COUNTER };
-static const struct {
-    uint32_t id;
-    int kind, history;
-} metrics[] = {
-#define SHEP_METRIC(id, sym, name, unit, kind, min, max, history, doc) {id, KIND_##kind, history},
-#include "shepherd/metrics.def"
-};
-enum { N_METRICS = sizeof metrics / sizeof *metrics };
-_Static_assert((int)N_METRICS <= (int)SERIES_MAX, "series[] has a place for each metric");
+/* ---- what has history ---- */
 
-int rows_index(uint32_t metric)
+static int metric_find(const struct summarize *self, uint32_t metric)
 {
-    for (int i = 0; i < N_METRICS; i++)
-        if (metrics[i].id == metric)
+    for (int i = 0; i < self->n_metrics; i++)
+        if (self->metrics[i].id == metric)
             return i;
     return -1;
+}
+
+static void metric_add(uint32_t id, const struct shep_metric_info *info, void *arg)
+{
+    struct summarize *self = arg;
+    if (!info->history)
+        return;
+    if (self->n_metrics == METRICS_MAX) {
+        self->metrics_over++;
+        return;
+    }
+    self->metrics[self->n_metrics++] = (struct metric){
+        .id = id, .counter = info->counter != 0, .shares = strcmp(info->unit, "shares") == 0};
+}
+
+int rows_metrics(struct summarize *self)
+{
+    static const uint32_t needed[] = {SHEP_M_HASHRATE, SHEP_M_HASHES_TOTAL, SHEP_M_SHARES_ACCEPTED,
+                                      SHEP_M_SHARES_32BIT};
+    self->host->metric_each(self->ctx, metric_add, self);
+    if (self->metrics_over > 0)
+        self->host->log(self->ctx, SHEP_LOG_WARN,
+                        "over %d metrics with history: the %d that were declared last have no rows",
+                        METRICS_MAX, self->metrics_over);
+    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
+        if (metric_find(self, needed[i]) < 0)
+            return self->host->fail(self->ctx, SHEP_E_UNSUPPORTED,
+                                    "summarize: metric %u has no history in this daemon; install "
+                                    "the plugin that came with it",
+                                    (unsigned)needed[i]);
+    return 0;
+}
+
+int rows_index(const struct summarize *self, uint32_t metric)
+{
+    return metric_find(self, metric); /* there is one: rows_metrics() looked */
 }
 
 /* ---- samples ---- */
@@ -77,14 +105,16 @@ static void rate_note(struct herd_member *member, double value)
 
 /* The most that a counter can have grown since its last sample. */
 static double growth_limit(const struct summarize *self, const struct herd_member *member,
-                           const struct series *series, uint32_t metric)
+                           const struct series *series, const struct metric *metric)
 {
     int64_t elapsed_ms = series->prev_mono ? self->mono - series->prev_mono
                          : self->kept_wall ? self->wall - self->kept_wall
                                            : 0;
     double elapsed_s = elapsed_ms > 0 ? (double)elapsed_ms / 1000 : 0;
-    if (metric == SHEP_M_HASHES_TOTAL)
+    if (metric->id == SHEP_M_HASHES_TOTAL)
         return 2 * member->rate_hps * (elapsed_s + RATE_SLACK_S); /* NAN without a rate */
+    if (!metric->shares)
+        return NAN; /* only the plugin that declared it knows its pace */
     if (member->hashes_step == TOTAL_RESTORED &&
         self->mono - member->hashes_step_mono < RESET_TOGETHER_MS)
         return -1; /* the board restored what it had saved, shares too */
@@ -92,14 +122,14 @@ static double growth_limit(const struct summarize *self, const struct herd_membe
 }
 
 static void counter_sample(struct summarize *self, struct herd_member *member,
-                           struct series *series, uint32_t metric, double value)
+                           struct series *series, const struct metric *metric, double value)
 {
     double growth;
     double limit = growth_limit(self, member, series, metric);
     enum total_step step = total_add(&series->total, value, limit, &growth);
     if (step == TOTAL_RESET || step == TOTAL_RESTORED) {
-        self->keep_soon = true;
-        if (metric == SHEP_M_HASHES_TOTAL) {
+        self->keep_soon |= metric->id < SHEP_METRIC_MAX; /* of plugins' nothing is kept */
+        if (metric->id == SHEP_M_HASHES_TOTAL) {
             member->hashes_step = step;
             member->hashes_step_mono = self->mono;
         }
@@ -111,18 +141,18 @@ static void counter_sample(struct summarize *self, struct herd_member *member,
 
 void rows_sample(struct summarize *self, struct herd_member *member, const struct shep_miner *miner)
 {
-    for (int i = 0; i < N_METRICS; i++) {
+    for (int i = 0; i < self->n_metrics; i++) {
+        const struct metric *metric = &self->metrics[i];
         struct series *series = &member->series[i];
         double value;
         int64_t at_ms;
-        if (!metrics[i].history ||
-            self->host->miner_value(self->ctx, miner, metrics[i].id, &value, &at_ms) < 0 ||
+        if (self->host->miner_value(self->ctx, miner, metric->id, &value, &at_ms) < 0 ||
             !isfinite(value) || !series_fresh(self, series, at_ms))
             continue;
-        if (metrics[i].id == SHEP_M_HASHRATE)
+        if (metric->id == SHEP_M_HASHRATE)
             rate_note(member, value);
-        if (metrics[i].kind == KIND_COUNTER)
-            counter_sample(self, member, series, metrics[i].id, value);
+        if (metric->counter)
+            counter_sample(self, member, series, metric, value);
         else
             series_note(series, value, value);
     }
@@ -135,14 +165,14 @@ static void row_write(struct summarize *self, const struct herd_member *member, 
     const struct series *series = &member->series[i];
     struct shep_rollup row = {
         .size = sizeof row,
-        .metric = metrics[i].id,
+        .metric = self->metrics[i].id,
         .period_s = 60,
         .n = series->n,
         .miner_id = member->id,
         .t_ms = self->minute_ms,
         .min = series->min,
         .max = series->max,
-        .avg = metrics[i].kind == KIND_COUNTER ? series->sum : series->sum / series->n,
+        .avg = self->metrics[i].counter ? series->sum : series->sum / series->n,
         .last = series->last,
     };
     self->host->rollup_put(self->ctx, &row);
@@ -153,7 +183,7 @@ void rows_close(struct summarize *self)
 {
     bool label = self->minute_ms >= wall_plausible_ms;
     for (size_t m = 0; m < self->n_members; m++)
-        for (int i = 0; i < N_METRICS; i++) {
+        for (int i = 0; i < self->n_metrics; i++) {
             struct series *series = &self->members[m]->series[i];
             if (series->n > 0 && label)
                 row_write(self, self->members[m], i);

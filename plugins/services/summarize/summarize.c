@@ -33,7 +33,8 @@ struct herd_member *member_get(struct summarize *self, int64_t id)
         self->full_told = true;
         return NULL;
     }
-    struct herd_member *member = calloc(1, sizeof *member);
+    size_t series_bytes = (size_t)self->n_metrics * sizeof(struct series);
+    struct herd_member *member = calloc(1, sizeof *member + series_bytes);
     if (!member)
         return NULL;
     member->id = id;
@@ -42,7 +43,7 @@ struct herd_member *member_get(struct summarize *self, int64_t id)
     uint32_t taken = window_online(&self->taken, member->since_minute, member->since_minute);
     member->missed = taken > 0 ? taken - 1 : 0; /* of its first minute, before it came */
     window_init(&member->window, self->mono / MINUTE_MS);
-    for (int i = 0; i < SERIES_MAX; i++)
+    for (int i = 0; i < self->n_metrics; i++)
         member->series[i].total = (struct total){NAN, NAN};
     self->members[self->n_members++] = member;
     return member;
@@ -80,10 +81,16 @@ static void restore(struct summarize *self)
 
 /* ---- summaries ---- */
 
-static double shares_total(const struct herd_member *member)
+static double total_sum(const struct summarize *self, const struct herd_member *member,
+                        uint32_t metric)
 {
-    double accepted = member->series[rows_index(SHEP_M_SHARES_ACCEPTED)].total.sum;
-    return isnan(accepted) ? member->series[rows_index(SHEP_M_SHARES_32BIT)].total.sum : accepted;
+    return member->series[rows_index(self, metric)].total.sum;
+}
+
+static double shares_total(const struct summarize *self, const struct herd_member *member)
+{
+    double accepted = total_sum(self, member, SHEP_M_SHARES_ACCEPTED);
+    return isnan(accepted) ? total_sum(self, member, SHEP_M_SHARES_32BIT) : accepted;
 }
 
 static struct shep_summary summary_make(const struct summarize *self,
@@ -100,8 +107,8 @@ static struct shep_summary summary_make(const struct summarize *self,
         .at_ms = self->wall,
         .hashrate_1h = window_mean(&member->window, now, 60),
         .hashrate_24h = window_mean(&member->window, now, WINDOW_MINUTES),
-        .hashes_total = member->series[rows_index(SHEP_M_HASHES_TOTAL)].total.sum,
-        .shares_total = shares_total(member),
+        .hashes_total = total_sum(self, member, SHEP_M_HASHES_TOTAL),
+        .shares_total = shares_total(self, member),
         .best_difficulty_ever = member->best_ever,
         .online_share_24h = share > 1 ? 1 : share,
     };
@@ -142,8 +149,7 @@ static void best_look(struct summarize *self, struct herd_member *member,
                       const struct shep_miner *miner, uint32_t metric)
 {
     double value;
-    int64_t at_ms;
-    if (self->host->miner_value(self->ctx, miner, metric, &value, &at_ms) < 0 || !isfinite(value) ||
+    if (self->host->miner_value(self->ctx, miner, metric, &value, NULL) < 0 || !isfinite(value) ||
         value <= 0 || value <= member->best_ever)
         return;
     member->best_ever = value;
@@ -156,7 +162,7 @@ static void member_look(const struct shep_miner *miner, void *arg)
     struct herd_member *member = member_get(self, miner->id);
     if (!member)
         return;
-    struct series *rate = &member->series[rows_index(SHEP_M_HASHRATE)];
+    struct series *rate = &member->series[rows_index(self, SHEP_M_HASHRATE)];
     uint32_t before = rate->n;
     bool online = miner->status == SHEP_STATUS_ONLINE;
     rows_sample(self, member, miner);
@@ -221,7 +227,9 @@ static int summarize_start(struct shep_ctx *ctx, const struct shep_host *host, v
     self->keep_minutes_ms = days_read(self, "keep_minutes_days");
     self->keep_hours_ms = days_read(self, "keep_hours_days");
     window_init(&self->taken, self->mono / MINUTE_MS);
-    int err = self->members ? host->timer(ctx, 0, TICK_MS, tick, self, NULL) : SHEP_E_NOMEM;
+    int err = self->members ? rows_metrics(self) : SHEP_E_NOMEM;
+    if (err >= 0)
+        err = host->timer(ctx, 0, TICK_MS, tick, self, NULL);
     if (err < 0) {
         summarize_free(self);
         return err;

@@ -15,7 +15,8 @@ enum {
     HOUR_MS = 3600000,
     DAY_MS = 86400000,
     WINDOW_MINUTES = 1440, /* 24 h */
-    MINERS_MAX = 1024      /* 11 KB each; beyond it miners have no summary, and the log says so */
+    MINERS_MAX = 1024,     /* 14 KB each at most; beyond it miners have no summary, says the log */
+    METRICS_MAX = 64       /* with history, ours and of plugins; the log says what has no rows */
 };
 
 /* ---- total.c: a counter of a board, across its resets. Pure. ---- */
@@ -55,10 +56,14 @@ struct series {
     double min, max, sum, last;
 };
 
-enum { SERIES_MAX = 24 }; /* rows of metrics.def with history */
+struct metric { /* one with history; its place in summarize.metrics is that in series[] */
+    uint32_t id;
+    bool counter;
+    bool shares; /* counts shares: that bounds how fast it can grow */
+};
+
 struct herd_member {
     int64_t id;
-    struct series series[SERIES_MAX];
     struct window window;
     int64_t since_minute;        /* monotonic minute from which on it is known */
     uint32_t missed;             /* our samples in that minute before it was known */
@@ -69,6 +74,7 @@ struct herd_member {
     bool online, urgent;
     int64_t put_mono, seen_mono;
     struct shep_summary put; /* what was put last; size 0: nothing */
+    struct series series[];  /* summarize.n_metrics */
 };
 
 struct fold {
@@ -81,6 +87,9 @@ struct summarize {
     struct shep_ctx *ctx;
     const struct shep_host *host;
     int64_t keep_minutes_ms, keep_hours_ms; /* 0: for ever */
+    struct metric metrics[METRICS_MAX];     /* does not change after the start */
+    int n_metrics;
+    int metrics_over; /* those for which there was no room */
     struct herd_member **members;
     size_t n_members;
     bool full_told;
@@ -99,13 +108,16 @@ struct summarize {
 };
 
 /* ---- rows.c: minute rows, folding, retention ---- */
+/* Asks the host what has history; once, at the start. SHEP_E_UNSUPPORTED: not even what we need. */
+int rows_metrics(struct summarize *self);
+/* Place in series[] of SHEP_M_HASHRATE, _HASHES_TOTAL, _SHARES_ACCEPTED or _SHARES_32BIT. */
+int rows_index(const struct summarize *self, uint32_t metric);
 void rows_sample(struct summarize *self, struct herd_member *member,
                  const struct shep_miner *miner);
 /* Follows the wall clock: closes the running minute when it is over. True when it was. */
 bool rows_clock(struct summarize *self);
 void rows_close(struct summarize *self);
 void rows_upkeep(struct summarize *self); /* folds and drops that are due */
-int rows_index(uint32_t metric);          /* place of a metric in series[] */
 
 /* ---- keep.c: baselines over a restart ---- */
 void keep_load(struct summarize *self);
