@@ -172,7 +172,7 @@ struct script_pool {
     char *exe, *lua_dir, *views_dir, *db_path;
     char *view_dirs[16];
     size_t n_view_dirs;
-    int64_t fixed_now_ms, deadline_ms;
+    int64_t fixed_now_ms, deadline_ms, cpu_ms;
     const void *(*topic_data)(enum topic topic, size_t *len_out, void *arg);
     void *arg;
 

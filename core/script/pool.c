@@ -399,6 +399,7 @@ struct script_pool *script_pool_new(struct loop *loop, struct topics *topics,
         pool->view_dirs[pool->n_view_dirs++] = shep_strdup(conf->view_dirs[i]);
     pool->fixed_now_ms = conf->fixed_now_ms;
     pool->deadline_ms = conf->deadline_ms > 0 ? conf->deadline_ms : SCRIPT_DEADLINE_MS;
+    pool->cpu_ms = conf->cpu_ms > 0 ? conf->cpu_ms : SCRIPT_CPU_MS;
     pool->topic_data = conf->topic_data;
     pool->arg = conf->arg;
     pool->n_processes = conf->n_processes ? conf->n_processes : 1;

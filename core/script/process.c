@@ -65,6 +65,7 @@ static void put_init(const struct script_pool *pool, struct buf *out)
     put_str(out, pool->lua_dir);
     put_str(out, pool->views_dir);
     put_str(out, pool->db_path);
+    put_i64(out, pool->cpu_ms);
     put_u32(out, (uint32_t)pool->n_view_dirs);
     for (size_t i = 0; i < pool->n_view_dirs; i++)
         put_str(out, pool->view_dirs[i]);

@@ -28,6 +28,7 @@ struct script_conf {
     unsigned n_processes;         /* 1 or 2 */
     int64_t fixed_now_ms;         /* `shepherd render --now`; 0: the clock */
     int64_t deadline_ms;          /* 0: SCRIPT_DEADLINE_MS; tests shorten it */
+    int64_t cpu_ms;               /* 0: SCRIPT_CPU_MS */
     /* The bytes of a topic for the script: HERD → struct snap_head, FACTS, CONFIG and SYSTEM →
      * JSON. Borrowed. */
     const void *(*topic_data)(enum topic topic, size_t *len_out, void *arg);

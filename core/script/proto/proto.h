@@ -29,11 +29,12 @@ enum {
 
 enum frame_type {
     /* to the script process */
-    FRAME_INIT = 1, /* lua_dir, views_dir, db_path (or ""), u32 n, override directories */
-    FRAME_SOURCE,   /* name, path, text: a file as it was when the view last worked. Before RENDER:
-                       use it; from the process, before DONE: keep it. */
-    FRAME_RENDER,   /* see render_put() in pool.c and render_get() in worker/serve.c */
-    FRAME_DATA,     /* u8 topic, u64 sequence, then the bytes */
+    FRAME_INIT =
+        1,        /* lua_dir, views_dir, db_path (or ""), i64 cpu_ms, u32 n, override directories */
+    FRAME_SOURCE, /* name, path, text: a file as it was when the view last worked. Before RENDER:
+                     use it; from the process, before DONE: keep it. */
+    FRAME_RENDER, /* see render_put() in pool.c and render_get() in worker/serve.c */
+    FRAME_DATA,   /* u8 topic, u64 sequence, then the bytes */
     /* from the script process */
     FRAME_NEED, /* u8 topic */
     FRAME_DEP,  /* i64 mtime_ns, i64 size, i64 inode, path: looked at on the way */

@@ -247,8 +247,8 @@ int config_main(const char *file)
                                    : strerror(errno));
         return 0;
     }
-    enum { WALL_MS = 1500 };
-    limits_begin(&config.limits, LIMIT_CPU_MS, clock_mono_ms() + WALL_MS);
+    enum { CPU_MS = 250, WALL_MS = 1500 };
+    limits_begin(&config.limits, CPU_MS, clock_mono_ms() + WALL_MS);
     config.source = source;
     config.keys = json_object();
     config.lines = json_object();

@@ -141,7 +141,7 @@ void render_run(struct render *render, struct page *page)
     sodium_bin2hex(render->out.nonce, sizeof render->out.nonce, nonce, sizeof nonce);
     render->status = 200;
     render->expires_ms = render->max_age_ms = -1;
-    limits_begin(&render->limits, LIMIT_CPU_MS, request->deadline_ms);
+    limits_begin(&render->limits, worker.conf.cpu_ms, request->deadline_ms);
     lua_State *L = limits_new_state(&render->limits, render);
     if (!L) {
         page->outcome = DONE_FAILED;

@@ -114,6 +114,7 @@ static void init_get(const struct frame *frame)
     conf->lua_dir = shep_strdup(get_str(&c, PROTO_TEXT_MAX));
     conf->views_dir = shep_strdup(get_str(&c, PROTO_TEXT_MAX));
     conf->db_path = dup_or_null(get_str(&c, PROTO_TEXT_MAX));
+    conf->cpu_ms = get_i64(&c);
     conf->n_view_dirs = get_count(&c, ARRAY_LEN(conf->view_dirs));
     for (size_t i = 0; i < conf->n_view_dirs; i++)
         conf->view_dirs[i] = shep_strdup(get_str(&c, PROTO_TEXT_MAX));

@@ -19,7 +19,6 @@
 #include <lualib.h>
 
 enum {
-    LIMIT_CPU_MS = 250,          /* of one render */
     LIMIT_MEMORY = 24 << 20,     /* of its lua_State */
     LIMIT_OUTPUT = 4 << 20,      /* bytes of the page */
     LIMIT_HOOK_STEPS = 10000,    /* instructions between two looks at the clock */
@@ -102,6 +101,7 @@ void rows_open(lua_State *L); /* adds begin_row, end_row to the table on top */
 /* ---- files.c: names, directories, compiled code ---- */
 struct conf {
     char *lua_dir, *views_dir, *db_path; /* db_path NULL: none */
+    int64_t cpu_ms;                      /* processor time of one render */
     char *view_dirs[16];
     size_t n_view_dirs;
 };
