@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 #include <pthread.h>
+#include <sys/epoll.h>
 #include <sys/queue.h>
 
 struct fetcher;
@@ -25,6 +26,18 @@ struct job {
 
 enum { LOOP_WORKERS_MAX = 4 };
 
+enum { STREAM_BATCH = 128 };
+
+/* Ports are read in batches: see loop/stream.c. */
+struct streams {
+    int epoll_fd;
+    struct event *ready,
+        *gate; /* ready: waiting for the first byte; gate: the pause after a batch */
+    struct epoll_event *batch; /* STREAM_BATCH of them */
+    int n_batch;               /* what is left to do of it; 0: no batch is being worked on */
+    bool hurry;
+};
+
 struct loop {
     struct event_base *base;
 
@@ -37,6 +50,7 @@ struct loop {
     LIST_HEAD(, loop_timer) timers;
     LIST_HEAD(, loop_watch) watches;
     size_t n_timers, n_watches;
+    struct streams streams;
     bool choked;
 
     void **deferred;
@@ -56,6 +70,25 @@ struct loop {
     struct fetcher *fetcher;
     int64_t lag_max_ms, lag_since_ms; /* longest callback since lag_since_ms */
 };
+
+struct loop_watch {
+    LIST_ENTRY(loop_watch) link;
+    struct loop *loop;
+    struct loop_owner *owner;
+    struct event *event; /* NULL: a stream */
+    int fd;
+    loop_fd_fn fn;
+    void *arg;
+};
+
+void watch_call(struct loop_watch *watch, uint32_t ready); /* metered; may free the watch */
+void note_lag(struct loop *loop, int64_t begun_us);
+
+void streams_open(struct loop *loop);
+void streams_close(struct loop *loop);
+bool stream_add(struct loop_watch *watch); /* false: the descriptor cannot be watched */
+void stream_remove(struct loop_watch *watch);
+void streams_choke(struct loop *loop);
 
 void loop_run_posted(struct loop *loop);
 void fetch_free(struct loop *loop);

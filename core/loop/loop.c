@@ -6,7 +6,6 @@
 #include "util/log.h"
 
 #include <errno.h>
-#include <event2/thread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -103,7 +102,7 @@ void loop_meter_end(struct loop_owner *owner, int64_t begun_us)
              (long long)(took_us / 1000), LOOP_SLOW_MS);
 }
 
-static void note_lag(struct loop *loop, int64_t begun_us)
+void note_lag(struct loop *loop, int64_t begun_us)
 {
     int64_t now_us = clock_mono_us(), lag_ms = (now_us - begun_us) / 1000;
     if (now_us / 1000 - loop->lag_since_ms > LAG_WINDOW_MS) {
@@ -179,46 +178,41 @@ void loop_timer_free(struct loop_timer *timer)
 
 /* ---- watches ---- */
 
-struct loop_watch {
-    LIST_ENTRY(loop_watch) link;
-    struct loop *loop;
-    struct loop_owner *owner;
-    struct event *event;
-    bool stream;
-    loop_fd_fn fn;
-    void *arg;
-};
+void watch_call(struct loop_watch *watch, uint32_t ready)
+{
+    struct loop *loop = watch->loop;
+    struct loop_owner *owner = watch->owner;
+    int64_t begun_us = loop_meter_begin();
+    watch->fn(watch->fd, ready, watch->arg);
+    note_lag(loop, begun_us);
+    loop_meter_end(owner, begun_us);
+}
 
 static void on_fd(evutil_socket_t fd, short what, void *arg)
 {
-    struct loop_watch *watch = arg;
-    struct loop *loop = watch->loop;
-    struct loop_owner *owner = watch->owner;
-    uint32_t ready =
-        (what & EV_READ ? SHEP_WATCH_READ : 0u) | (what & EV_WRITE ? SHEP_WATCH_WRITE : 0u);
-    int64_t begun_us = loop_meter_begin();
-    watch->fn(fd, ready, watch->arg); /* may free the watch */
-    note_lag(loop, begun_us);
-    loop_meter_end(owner, begun_us);
+    watch_call(arg,
+               (what & EV_READ ? SHEP_WATCH_READ : 0u) | (what & EV_WRITE ? SHEP_WATCH_WRITE : 0u));
+}
+
+static bool event_watch(struct loop_watch *watch, uint32_t what)
+{
+    short events = (short)((what & SHEP_WATCH_READ ? EV_READ : 0) |
+                           (what & SHEP_WATCH_WRITE ? EV_WRITE : 0) | EV_PERSIST);
+    watch->event = event_new(watch->loop->base, watch->fd, events, on_fd, watch);
+    if (watch->event && event_add(watch->event, NULL) == 0)
+        return true;
+    if (watch->event)
+        event_free(watch->event);
+    return false;
 }
 
 struct loop_watch *loop_watch_new(struct loop *loop, struct loop_owner *owner, int fd,
                                   uint32_t what, loop_fd_fn fn, void *arg)
 {
     struct loop_watch *watch = shep_alloc(sizeof *watch);
-    *watch = (struct loop_watch){.loop = loop,
-                                 .owner = owner,
-                                 .stream = (what & SHEP_WATCH_STREAM) != 0,
-                                 .fn = fn,
-                                 .arg = arg};
-    short events = (short)((what & SHEP_WATCH_READ ? EV_READ : 0) |
-                           (what & SHEP_WATCH_WRITE ? EV_WRITE : 0) | EV_PERSIST);
-    watch->event = event_new(loop->base, fd, events, on_fd, watch);
-    if (!watch->event || (!(watch->stream && loop->choked) && event_add(watch->event, NULL) != 0)) {
-        /* epoll refuses regular files and directories; the caller learns it as "not watchable" */
-        if (watch->event)
-            event_free(watch->event);
-        free(watch);
+    *watch = (struct loop_watch){.loop = loop, .owner = owner, .fd = fd, .fn = fn, .arg = arg};
+    if (!(what & SHEP_WATCH_STREAM ? stream_add(watch) : event_watch(watch, what))) {
+        free(watch); /* epoll refuses regular files and directories */
         return NULL;
     }
     LIST_INSERT_HEAD(&loop->watches, watch, link);
@@ -232,7 +226,10 @@ void loop_watch_free(struct loop_watch *watch)
         return;
     LIST_REMOVE(watch, link);
     watch->loop->n_watches--;
-    event_free(watch->event);
+    if (watch->event)
+        event_free(watch->event);
+    else
+        stream_remove(watch);
     free(watch);
 }
 
@@ -241,16 +238,7 @@ void loop_choke(struct loop *loop, bool choked)
     if (loop->choked == choked)
         return;
     loop->choked = choked;
-    struct loop_watch *watch;
-    LIST_FOREACH(watch, &loop->watches, link)
-    {
-        if (!watch->stream)
-            continue;
-        if (choked)
-            event_del(watch->event);
-        else
-            event_add(watch->event, NULL);
-    }
+    streams_choke(loop);
 }
 
 bool loop_is_choked(const struct loop *loop)
@@ -260,12 +248,22 @@ bool loop_is_choked(const struct loop *loop)
 
 /* ---- life ---- */
 
+/* Other threads touch nothing of the base but the eventfd, so it needs no locks; and nothing that it
+ * watches is dup()ed, so changes of a turn go to the kernel together: a request needs four of them. */
+static struct event_base *base_new(void)
+{
+    struct event_config *config = event_config_new();
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK | EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
+    struct event_base *base = event_base_new_with_config(config);
+    event_config_free(config);
+    return base;
+}
+
 struct loop *loop_new(unsigned n_workers)
 {
     event_set_log_callback(libevent_log);
-    evthread_use_pthreads();
     struct loop *loop = shep_alloc(sizeof *loop);
-    loop->base = event_base_new();
+    loop->base = base_new();
     loop->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (!loop->base || loop->wake_fd < 0)
         abort(); /* no loop, no daemon: only out of memory or descriptors at start-up */
@@ -279,6 +277,7 @@ struct loop *loop_new(unsigned n_workers)
     loop->wake_event = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
     loop->defer_event = event_new(loop->base, -1, 0, on_defer, loop);
     event_add(loop->wake_event, NULL);
+    streams_open(loop);
     return loop;
 }
 
@@ -292,6 +291,7 @@ void loop_free(struct loop *loop)
         loop_timer_free(LIST_FIRST(&loop->timers));
     while (!LIST_EMPTY(&loop->watches))
         loop_watch_free(LIST_FIRST(&loop->watches));
+    streams_close(loop);
     on_defer(-1, 0, loop);
     free(loop->deferred);
     free(loop->posted);

@@ -54,6 +54,9 @@ void loop_watch_free(struct loop_watch *watch);
 /* The database is behind: pause reading from devices. */
 void loop_choke(struct loop *loop, bool choked);
 bool loop_is_choked(const struct loop *loop);
+/* From the callback of a stream: its buffer was full, so look at the streams again without a pause.
+ */
+void loop_hurry(struct loop *loop);
 
 /* Run fn on the loop, in order of posting. Any thread. */
 void loop_post(struct loop *loop, loop_fn fn, void *arg);

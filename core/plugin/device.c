@@ -7,7 +7,10 @@
 /* What a miner's entry may have besides the options of its source. */
 static const char *const entry_keys[] = {"id", "source", "parser", "location"};
 
-enum { HEAR_OUT_MS = 20 };
+enum {
+    HEAR_OUT_MS = 50, /* longer than ports are left alone (loop/stream.c) */
+    FULL_BYTES = 2048 /* half of what the kernel keeps of a tty */
+};
 
 static struct plugin_env *env_of(const struct shep_device *dev)
 {
@@ -115,6 +118,8 @@ int device_feed(struct shep_device *dev, const void *bytes, size_t len)
         stream_open(dev);
     if (!dev->stream)
         return SHEP_E_CONFIG; /* its parser is not there (any more) */
+    if (len >= FULL_BYTES)
+        loop_hurry(env_of(dev)->loop);
     dev->heard_out = false;
     ingest_feed(dev->stream, bytes, len, clock_wall_ms());
     tick_arm(dev);
