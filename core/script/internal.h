@@ -21,7 +21,7 @@ enum {
     SCRIPT_BACKOFF_FIRST_MS = 100,
     SCRIPT_BACKOFF_MAX_MS = 10000,
     SCRIPT_REAP_MS = 20,
-    SCRIPT_LOG_LINES = 50, /* print()s of views that reach the log in … */
+    SCRIPT_LOG_LINES = 50, /* print()s and mistakes of views that reach the log in … */
     SCRIPT_LOG_WINDOW_MS = 10000
 };
 
@@ -126,7 +126,9 @@ void jobs_answer_all(struct script_pool *pool, const char *message); /* 503 to a
 void job_problem_set(struct job *job, char *problem);
 void job_fall_back(struct script_pool *pool, struct job *job);      /* job->problem says why */
 bool job_answer_blocked(struct script_pool *pool, struct job *job); /* false: not blocked */
-void view_problem_set(struct view *view, const char *problem); /* logs what changed; NULL: works */
+/* Logs what changed; NULL: it works. */
+void view_problem_set(struct script_pool *pool, struct view *view, const char *problem);
+bool log_allowed(struct script_pool *pool); /* what views make us log is bounded */
 
 /* ---- page.c ---- */
 struct done { /* a decoded FRAME_DONE */

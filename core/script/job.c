@@ -192,11 +192,21 @@ void job_problem_set(struct job *job, char *problem)
         job->problem = problem;
 }
 
-void view_problem_set(struct view *view, const char *problem)
+bool log_allowed(struct script_pool *pool)
 {
-    if (problem && !str_eq(view->problem, problem))
+    int64_t now_ms = clock_mono_ms();
+    if (now_ms - pool->log_window_ms >= SCRIPT_LOG_WINDOW_MS) {
+        pool->log_window_ms = now_ms;
+        pool->log_left = SCRIPT_LOG_LINES;
+    }
+    return pool->log_left && pool->log_left--;
+}
+
+void view_problem_set(struct script_pool *pool, struct view *view, const char *problem)
+{
+    if (problem && !str_eq(view->problem, problem) && log_allowed(pool))
         log_warn("script", "%s", problem);
-    if (!problem && view->problem)
+    if (!problem && view->problem && log_allowed(pool))
         log_info("script", "%s works again", view->name);
     free(view->problem);
     view->problem = shep_strdup(problem);

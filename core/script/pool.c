@@ -195,12 +195,7 @@ static bool on_log(struct script_pool *pool, const struct job *job, const struct
     const char *text = get_str(&c, PROTO_TEXT_MAX);
     if (!cursor_done(&c) || level > SHEP_LOG_DEBUG)
         return false;
-    int64_t now_ms = clock_mono_ms();
-    if (now_ms - pool->log_window_ms >= SCRIPT_LOG_WINDOW_MS) {
-        pool->log_window_ms = now_ms;
-        pool->log_left = SCRIPT_LOG_LINES;
-    }
-    if (pool->log_left && --pool->log_left)
+    if (log_allowed(pool))
         log_msg((enum shep_log)level, "script", "%s: %s", job->route.name, text);
     return true;
 }
@@ -212,7 +207,7 @@ static void on_page(struct script_pool *pool, struct job *job, struct done *done
     pool->n_renders++;
     if (job->stage == STAGE_NORMAL) {
         job->view->strikes = 0;
-        view_problem_set(job->view, NULL);
+        view_problem_set(pool, job->view, NULL);
         if (done->sources_hash != job->view->good.hash) {
             good_set(&pool->memory, job->view, job->sources, &job->n_sources, done->sources_hash,
                      &job->deps);
@@ -232,7 +227,7 @@ static void on_failure(struct script_pool *pool, struct job *job, const struct d
                                : shep_asprintf("%s: %s", done->file, done->message);
     pool->n_errors++;
     if (job->stage == STAGE_NORMAL)
-        view_problem_set(job->view, problem);
+        view_problem_set(pool, job->view, problem);
     job_problem_set(job, problem);
     job_fall_back(pool, job);
 }
@@ -314,7 +309,7 @@ static void job_lost(struct script_pool *pool, struct job *job, const char *why,
         return;
     }
     if (job->stage == STAGE_NORMAL)
-        view_problem_set(job->view, problem);
+        view_problem_set(pool, job->view, problem);
     job->error_status = 503;
     job_problem_set(job, problem);
     job_fall_back(pool, job);
