@@ -71,6 +71,17 @@ static void add_found(const struct plugin_found *found, void *arg)
     json_array_append_new(arg, item);
 }
 
+static void add_owner(const struct loop_owner *owner, void *arg)
+{
+    json_t *item = json_object();
+    json_object_set_new(item, "name", text_json(owner->name));
+    json_object_set_new(item, "n_calls", INT(owner->n_calls));
+    json_object_set_new(item, "n_slow", INT(owner->n_slow));
+    json_object_set_new(item, "total_us", INT(owner->total_us));
+    json_object_set_new(item, "max_us", INT(owner->max_us));
+    json_array_append_new(arg, item);
+}
+
 static json_t *loop_json(const struct daemon *daemon)
 {
     struct loop_stats stats;
@@ -168,7 +179,10 @@ static json_t *listening_json(const struct daemon *daemon)
 
 static json_t *system_json(struct daemon *daemon)
 {
-    json_t *out = json_object(), *plugins = json_array(), *found = json_array();
+    json_t *out = json_object(), *plugins = json_array(), *found = json_array(),
+           *owners = json_array();
+    loop_owners_each(daemon->loop, add_owner, owners);
+    json_object_set_new(out, "owners", owners);
     plugins_each(daemon->plugins, add_plugin, plugins);
     plugins_found_each(daemon->plugins, add_found, found);
     json_object_set_new(out, "version", json_string(SHEP_VERSION));

@@ -24,7 +24,7 @@ struct job {
     void *arg;
 };
 
-enum { LOOP_WORKERS_MAX = 4 };
+enum { LOOP_WORKERS_MAX = 4, LOOP_OWNERS_MAX = 192 };
 
 enum { STREAM_BATCH = 128 };
 
@@ -65,6 +65,8 @@ struct loop {
     bool stopping;
     pthread_t workers[LOOP_WORKERS_MAX];
 
+    struct loop_owner *owners[LOOP_OWNERS_MAX]; /* everybody who ever asked for something */
+    size_t n_owners;
     uint64_t turn;
     bool stopped;
     struct fetcher *fetcher;
@@ -83,6 +85,7 @@ struct loop_watch {
 
 void watch_call(struct loop_watch *watch, uint32_t ready); /* metered; may free the watch */
 void note_lag(struct loop *loop, int64_t begun_us);
+void note_owner(struct loop *loop, struct loop_owner *owner);
 
 void streams_open(struct loop *loop);
 void streams_close(struct loop *loop);

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { LAG_WINDOW_MS = 60000 };
@@ -113,6 +114,21 @@ void note_lag(struct loop *loop, int64_t begun_us)
         loop->lag_max_ms = lag_ms;
 }
 
+void note_owner(struct loop *loop, struct loop_owner *owner)
+{
+    for (size_t i = 0; i < loop->n_owners; i++)
+        if (loop->owners[i] == owner)
+            return;
+    if (loop->n_owners < LOOP_OWNERS_MAX)
+        loop->owners[loop->n_owners++] = owner;
+}
+
+void loop_owners_each(const struct loop *loop, loop_owner_fn fn, void *arg)
+{
+    for (size_t i = 0; i < loop->n_owners; i++)
+        fn(loop->owners[i], arg);
+}
+
 /* ---- timers ---- */
 
 struct loop_timer {
@@ -162,6 +178,7 @@ struct loop_timer *loop_timer_new(struct loop *loop, struct loop_owner *owner, i
     if (!timer->event || event_add(timer->event, &first) != 0)
         abort(); /* only out of memory */
     LIST_INSERT_HEAD(&loop->timers, timer, link);
+    note_owner(loop, owner);
     loop->n_timers++;
     return timer;
 }
@@ -206,16 +223,26 @@ static bool event_watch(struct loop_watch *watch, uint32_t what)
     return false;
 }
 
+/* epoll refuses these, but would say so only at the end of the turn. */
+static bool is_watchable(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && !S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode);
+}
+
 struct loop_watch *loop_watch_new(struct loop *loop, struct loop_owner *owner, int fd,
                                   uint32_t what, loop_fd_fn fn, void *arg)
 {
+    if (!is_watchable(fd))
+        return NULL;
     struct loop_watch *watch = shep_alloc(sizeof *watch);
     *watch = (struct loop_watch){.loop = loop, .owner = owner, .fd = fd, .fn = fn, .arg = arg};
     if (!(what & SHEP_WATCH_STREAM ? stream_add(watch) : event_watch(watch, what))) {
-        free(watch); /* epoll refuses regular files and directories */
+        free(watch);
         return NULL;
     }
     LIST_INSERT_HEAD(&loop->watches, watch, link);
+    note_owner(loop, owner);
     loop->n_watches++;
     return watch;
 }
@@ -248,8 +275,9 @@ bool loop_is_choked(const struct loop *loop)
 
 /* ---- life ---- */
 
-/* Other threads touch nothing of the base but the eventfd, so it needs no locks; and nothing that it
- * watches is dup()ed, so changes of a turn go to the kernel together: a request needs four of them. */
+/* Other threads touch nothing of the base but the eventfd, so it needs no locks; and nothing that
+ * it watches is dup()ed, so changes of a turn go to the kernel together: a request needs four of
+ * them. */
 static struct event_base *base_new(void)
 {
     struct event_config *config = event_config_new();

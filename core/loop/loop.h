@@ -79,6 +79,10 @@ int loop_fetch(struct loop *loop, struct loop_owner *owner, const struct shep_fe
 /* Remove timers, watches, fetches of an owner; done of its jobs is still called. */
 void loop_sweep(struct loop *loop, struct loop_owner *owner);
 
+/* Everybody whose timers or watches ran here, in the order in which they first asked. */
+typedef void (*loop_owner_fn)(const struct loop_owner *owner, void *arg);
+void loop_owners_each(const struct loop *loop, loop_owner_fn fn, void *arg);
+
 struct loop_stats {
     int64_t lag_max_ms; /* longest turn of the last minute */
     size_t n_timers, n_watches, jobs_waiting, fetches;

@@ -155,6 +155,57 @@ static void a_choked_loop_reads_no_streams(void **state)
     loop_free(loop);
 }
 
+struct pair {
+    struct loop_watch *watches[2];
+    int calls;
+};
+
+/* Both are ready in the same batch; whoever is called first takes the other away. */
+static void free_the_other(int fd, uint32_t what, void *arg)
+{
+    struct pair *pair = arg;
+    char byte;
+    pair->calls++;
+    assert_int_equal(read(fd, &byte, 1), 1);
+    for (int i = 0; i < 2; i++) {
+        if (pair->watches[i])
+            loop_watch_free(pair->watches[i]);
+        pair->watches[i] = NULL;
+    }
+}
+
+static void a_stream_freed_within_a_batch_is_not_called(void **state)
+{
+    struct loop *loop = loop_new(1);
+    struct pair pair = {0};
+    int fds[2][2];
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pipe(fds[i]), 0);
+        assert_int_equal(write(fds[i][1], "x", 1), 1);
+        pair.watches[i] = loop_watch_new(
+            loop, &owner, fds[i][0], SHEP_WATCH_READ | SHEP_WATCH_STREAM, free_the_other, &pair);
+    }
+    run_until(loop, &pair.calls, 1);
+    loop_run_once(loop, 50);
+    assert_int_equal(pair.calls, 1);
+    for (int i = 0; i < 2; i++) {
+        close(fds[i][0]);
+        close(fds[i][1]);
+    }
+    loop_free(loop);
+}
+
+static void a_file_is_no_stream(void **state)
+{
+    struct loop *loop = loop_new(1);
+    int fd = open("/etc/passwd", O_RDONLY | O_CLOEXEC), n = 0;
+    assert_null(
+        loop_watch_new(loop, &owner, fd, SHEP_WATCH_READ | SHEP_WATCH_STREAM, read_one, &n));
+    assert_null(loop_watch_new(loop, &owner, fd, SHEP_WATCH_READ, read_one, &n));
+    close(fd);
+    loop_free(loop);
+}
+
 static void a_sweep_takes_all_of_one_owner(void **state)
 {
     struct loop *loop = loop_new(1);
@@ -283,6 +334,8 @@ int main(void)
         cmocka_unit_test(jobs_run_elsewhere_and_end_here),
         cmocka_unit_test(jobs_are_bounded_and_finished_at_the_end),
         cmocka_unit_test(a_choked_loop_reads_no_streams),
+        cmocka_unit_test(a_stream_freed_within_a_batch_is_not_called),
+        cmocka_unit_test(a_file_is_no_stream),
         cmocka_unit_test(a_sweep_takes_all_of_one_owner),
         cmocka_unit_test(slow_callbacks_are_counted),
         cmocka_unit_test(fetch_gives_status_and_advice),
