@@ -3,6 +3,8 @@
 
 #include "util/log.h"
 
+#include <malloc.h>
+
 static int run_parse(int argc, char **argv)
 {
     struct paths paths;
@@ -37,8 +39,18 @@ static const struct {
     {"render", cmd_render}, {"passwd", cmd_passwd}, {"help", cmd_help},   {"version", run_version},
 };
 
+/* Pages, snapshots and batches are large and short-lived: from the system and back to it, so that
+ * the heap does not keep their holes for years. One arena: the threads allocate little. */
+static void tame_malloc(void)
+{
+    mallopt(M_MMAP_THRESHOLD, 65536);
+    mallopt(M_TRIM_THRESHOLD, 131072);
+    mallopt(M_ARENA_MAX, 1);
+}
+
 int main(int argc, char **argv)
 {
+    tame_malloc();
     const char *word = argc > 1 ? argv[1] : "run";
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0)
         return cmd_help(1, argv);
