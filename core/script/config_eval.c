@@ -71,8 +71,8 @@ static int run(const char *exe, const char *file, struct buf *out, char *err, si
     }
     bool in_time = read_all(fds[0], out);
     close(fds[0]);
-    kill(pid,
-         SIGKILL); /* at its end it has said all; nobody waits for one that closed its output */
+    /* At the end of its output it has said all; nobody waits for one that only closed it. */
+    kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
         continue;
     if (in_time)

@@ -75,6 +75,8 @@ void good_source_put(struct memory *memory, struct good_source *source);
 /* Takes the sources (n is 0 afterwards) and copies deps. */
 void good_set(struct memory *memory, struct view *view, struct good_source **sources, size_t *n,
               uint64_t hash, const struct deps *deps);
+/* The same sources worked again: what was too young to be compared may be old enough now. */
+void good_settle(struct view *view, const struct deps *deps);
 void good_forget(struct memory *memory, struct view *view);
 void view_block(struct view *view, const struct deps *deps, int64_t begun_ms); /* wall clock */
 bool view_is_blocked(struct view *view); /* and ends the blocking when a file changed */

@@ -85,6 +85,18 @@ void good_set(struct memory *memory, struct view *view, struct good_source **sou
     make_room(memory, view);
 }
 
+void good_settle(struct view *view, const struct deps *deps)
+{
+    struct deps *old = &view->good.deps;
+    size_t i = 0;
+    while (i < old->n && old->items[i].mtime_ns >= 0)
+        i++;
+    if (i == old->n)
+        return;
+    deps_clear(old);
+    deps_add_all(old, deps->items, deps->n);
+}
+
 /* ---- views ---- */
 
 static void view_free(struct memory *memory, struct view *view)

@@ -212,6 +212,8 @@ static void on_page(struct script_pool *pool, struct job *job, struct done *done
             good_set(&pool->memory, job->view, job->sources, &job->n_sources, done->sources_hash,
                      &job->deps);
             job->view->good.is_html = job->route.is_html;
+        } else {
+            good_settle(job->view, &job->deps);
         }
     } else {
         page->degraded = true;

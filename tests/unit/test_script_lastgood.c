@@ -2,6 +2,13 @@
  */
 #include "script_fixture.h"
 
+static void assert_errors(struct fixture *f, uint64_t n)
+{
+    struct script_stats stats;
+    script_stats_get(f->pool, &stats);
+    assert_int_equal(stats.errors, n);
+}
+
 static void test_edit_shows_at_the_next_request(void **state)
 {
     struct fixture *f = *state;
@@ -99,6 +106,7 @@ static void test_unchanged_code_that_fails_is_an_error(void **state)
     assert_int_equal(page->status, 500);
     assert_has(page, "views/index.html:2: attempt to");
     assert_int_equal(page->n_params, 0);
+    assert_errors(f, 1); /* nothing else was tried */
     assert_int_equal(fixture_render(f, "/?v=2")->status, 200);
 }
 
@@ -127,6 +135,7 @@ static void test_nothing_to_show(void **state)
     struct script_page *page = fixture_render(f, "/");
     assert_int_equal(page->status, 500);
     assert_has(page, "views/index.html:3: &lt;b&gt;boom");
+    assert_errors(f, 1);
     assert_lacks(page, "traceback");
     fixture_write(f, "views/api/x.lua", "\nerror('boom')");
     page = fixture_render(f, "/api/x");

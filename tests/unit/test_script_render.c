@@ -211,6 +211,9 @@ static void test_same_data_same_bytes(void **state)
     assert_int_equal(first->gzip_len, second->gzip_len);
     assert_memory_equal(first->gzip, second->gzip, first->gzip_len);
     script_page_unref(first);
+    lua_view(state, "local first = math.random(1 << 40) math.randomseed(1)\n"
+                    "return { first == math.random(1 << 40) }");
+    assert_body(fixture_render(f, "/api/x"), "[true]");
 }
 
 static void test_gzip(void **state)
