@@ -351,9 +351,6 @@ static void stop(struct daemon *daemon)
     facts_free(daemon->facts);
     topics_free(daemon->topics);
     loop_free(daemon->loop);
-    for (size_t i = 0; i < daemon->n_listening; i++)
-        free(daemon->listening[i]);
-    free(daemon->listening);
     free(daemon->owner.complaint);
     config_free(&daemon->config);
     paths_free(&daemon->paths);
@@ -418,10 +415,10 @@ static int parse_args(int argc, char **argv, struct daemon *daemon)
     return 0;
 }
 
-/* The same arguments without --demo, on the address that browsers know already. */
-static void run_for_real(char **argv, int argc, const char *listening)
+/* The same arguments without --demo, on the addresses that browsers know already. */
+static void run_for_real(char **argv, int argc, char *const *listening, size_t n_listening)
 {
-    char **args = shep_alloc_array((size_t)argc + 4, sizeof *args);
+    char **args = shep_alloc_array((size_t)argc + 2 * n_listening + 1, sizeof *args);
     int n = 0;
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--demo") == 0)
@@ -431,8 +428,11 @@ static void run_for_real(char **argv, int argc, const char *listening)
         else if (strncmp(argv[i], "--listen=", 9) != 0)
             args[n++] = argv[i];
     }
-    args[n++] = (char *)"--listen";
-    args[n++] = (char *)listening;
+    for (size_t i = 0; i < n_listening; i++) {
+        args[n++] = (char *)"--listen";
+        args[n++] = listening[i] + strlen("http://");
+    }
+    alarm(0);                             /* it would outlive exec and end the new daemon */
     setenv("SHEPHERD_RESTARTED", "1", 1); /* one line on stdout, and nothing else ever */
     execv("/proc/self/exe", args);
     log_error("demo", "cannot start again without the demo: %s", strerror(errno));
@@ -460,13 +460,12 @@ int cmd_run(int argc, char **argv)
         rc = start(&daemon);
     if (!rc)
         rc = serve(&daemon, signal_fd);
-    char *listening =
-        daemon.n_listening ? shep_strdup(daemon.listening[0] + strlen("http://")) : NULL;
-    bool restart = daemon.restart_for_real;
     stop(&daemon);
     close(signal_fd);
-    if (restart)
-        run_for_real(argv, argc, listening);
-    free(listening);
+    if (daemon.restart_for_real)
+        run_for_real(argv, argc, daemon.listening, daemon.n_listening);
+    for (size_t i = 0; i < daemon.n_listening; i++)
+        free(daemon.listening[i]);
+    free(daemon.listening);
     return rc;
 }

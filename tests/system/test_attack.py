@@ -1,0 +1,38 @@
+"""What a hostile device, a hostile client, a careless author and a hurried operator found out. Each test is
+one fault that was there."""
+import signal
+import subprocess
+
+import pytest
+
+from conftest import miners_lua, wait_for
+
+HASHING = ">>> Completed 1 share(s), 100 Khashes, avg. hashrate 55.12 KH/s\n"
+
+
+def answers(daemon, condition):
+    """Polls the herd through a restart, while nobody may be listening."""
+    def check():
+        try:
+            return condition(daemon.herd())
+        except OSError:
+            return None
+    return check
+
+
+def test_the_end_of_the_demo_is_no_end(daemon, ports):
+    """It once took the deadline of the stop along, which ended the real daemon 10 s later, and forgot the
+    second address."""
+    port, = ports(1)
+    d = daemon(args=["--demo", "--listen", "127.0.0.2:0"])
+    wait_for(lambda: "as well" in d.log, "the second address")
+    second = d.log.split("http://127.0.0.2:")[1].split()[0]
+    d.config.write_text(d.config.read_text() + miners_lua([("REAL", port.path)]))
+    d.process.send_signal(signal.SIGHUP)
+    wait_for(answers(d, lambda herd: [m for m in herd["miners_list"] if m["miner_id"] == "REAL"]), "the reload")
+    port.write(HASHING)
+    wait_for(answers(d, lambda herd: herd["demo"] is False), "the end of the demo")
+    wait_for(lambda: d.log.count(f"http://127.0.0.2:{second} as well") == 2, "the second address again")
+    with pytest.raises(subprocess.TimeoutExpired):
+        d.process.wait(12)
+    assert d.stop() == 0
