@@ -316,8 +316,15 @@ void queue_free(struct queue *q);
 struct batch *queue_begin(struct queue *q, enum rec_class cls);
 void queue_end(struct queue *q, struct batch *batch, size_t before_bytes, bool urgent);
 bool queue_job(struct queue *q, const struct job *job); /* lock held; false: full */
-/* Writer: the next thing to do, at the latest at wake_us. Both NULL: time is up, or closing. */
-void queue_next(struct queue *q, int64_t wake_us, struct batch **batch, struct get **get);
+enum queue_says {
+    QUEUE_BATCH,
+    QUEUE_GET,
+    QUEUE_TIME,  /* it is wake_us */
+    QUEUE_CLOSED /* closing, and nothing is left */
+};
+/* Writer: the next thing to do, at the latest at wake_us. */
+enum queue_says queue_next(struct queue *q, int64_t wake_us, struct batch **batch,
+                           struct get **get);
 bool queue_has_work(struct queue *q);
 bool queue_closing(struct queue *q);
 void queue_done(struct store *store, struct batch *batch); /* frees or keeps it as the spare */

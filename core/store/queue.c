@@ -160,20 +160,29 @@ static bool filling_due(const struct queue *q, int64_t now_us)
     return q->filling && (q->closing || q->gets || now_us >= q->filling->first_us + BATCH_WAIT_US);
 }
 
-void queue_next(struct queue *q, int64_t wake_us, struct batch **batch, struct get **get)
+/* Lock held. What there is to do now; QUEUE_TIME when nothing is. Closing is looked at together
+ * with the queue: asked for a moment later it would leave behind what came in between. */
+static enum queue_says look(struct queue *q, int64_t now_us, struct batch **batch, struct get **get)
 {
-    *batch = NULL;
-    *get = NULL;
+    if (filling_due(q, now_us))
+        seal(q);
+    if (q->first && !(q->gets && now_us - q->gets->asked_us > GET_WAITS_US)) {
+        *batch = take_first(q);
+        return QUEUE_BATCH;
+    }
+    if ((*get = take_get(q)))
+        return QUEUE_GET;
+    return q->closing ? QUEUE_CLOSED : QUEUE_TIME;
+}
+
+enum queue_says queue_next(struct queue *q, int64_t wake_us, struct batch **batch, struct get **get)
+{
+    enum queue_says says;
     pthread_mutex_lock(&q->lock);
     for (;;) {
         int64_t now_us = real_mono_us();
-        if (filling_due(q, now_us))
-            seal(q);
-        if (q->first && !(q->gets && now_us - q->gets->asked_us > GET_WAITS_US)) {
-            *batch = take_first(q);
-            break;
-        }
-        if ((*get = take_get(q)) || q->closing || now_us >= wake_us)
+        says = look(q, now_us, batch, get);
+        if (says != QUEUE_TIME || now_us >= wake_us)
             break;
         int64_t until_us = wake_us;
         if (q->filling && q->filling->first_us + BATCH_WAIT_US < until_us)
@@ -183,6 +192,7 @@ void queue_next(struct queue *q, int64_t wake_us, struct batch **batch, struct g
         q->waiting = false;
     }
     pthread_mutex_unlock(&q->lock);
+    return says;
 }
 
 bool queue_has_work(struct queue *q)

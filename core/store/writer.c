@@ -345,20 +345,20 @@ void *writer_main(void *arg)
     struct writer *w = &store->writer;
     struct batch *batch;
     struct get *get;
-    for (;;) {
+    enum queue_says says;
+    do {
         /* The minute is that of the mockable clock, waiting is real. */
-        queue_next(&store->queue, real_mono_us() + w->duty_us - clock_mono_us(), &batch, &get);
-        if (batch) {
+        int64_t wake_us = real_mono_us() + w->duty_us - clock_mono_us();
+        says = queue_next(&store->queue, wake_us, &batch, &get);
+        if (says == QUEUE_BATCH) {
             write_batch(store, batch);
-        } else if (get) {
+        } else if (says == QUEUE_GET) {
             get_run(w, get);
             mail_get(store->mail, get);
-        } else if (queue_closing(&store->queue)) {
-            break;
         }
         if (clock_mono_us() >= w->duty_us && !queue_closing(&store->queue))
             duties(store);
-    }
+    } while (says != QUEUE_CLOSED);
     finish(store);
     return NULL;
 }

@@ -123,6 +123,23 @@ static void line_of_no_miner_is_refused(void **state)
     assert_int_equal(put_line(fix, 77, 1, "x"), SHEP_E_BUG);
 }
 
+/* Closing at once after opening, when the writer has only begun: once it looked at the queue, found
+ * nothing, and then took the closing for the end. */
+static void nothing_is_lost_between_open_and_close(void **state)
+{
+    enum { TIMES = 300 };
+    struct fix *fix = *state;
+    for (int i = 1; i <= TIMES; i++) {
+        fix_open(fix);
+        int64_t a = put_miner(fix, "A");
+        if (i % 3 == 0)
+            usleep((useconds_t)(i % 7) * 100); /* not for luck: to hit other moments */
+        put_line(fix, a, clock_wall_ms(), "x");
+        fix_close(fix);
+    }
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM miner_logs"), TIMES);
+}
+
 /* ---- events ---- */
 
 static void put_event(struct fix *fix, uint32_t id, int64_t miner, const char *text)
@@ -671,7 +688,7 @@ static void pressure_rises_and_falls(void **state)
     free(path);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -680,6 +697,7 @@ int main(void)
         TEST(reopening_goes_on_with_the_ids),
         TEST(ids_never_come_again),
         TEST(line_of_no_miner_is_refused),
+        TEST(nothing_is_lost_between_open_and_close),
         TEST(events_are_kept_by_the_table),
         TEST(alarms_are_committed_at_once),
         TEST(miners_come_back),
@@ -700,5 +718,6 @@ int main(void)
         TEST(opening_is_quick),
         TEST(pressure_rises_and_falls),
     };
+    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL); /* "one_test" or "a*" */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

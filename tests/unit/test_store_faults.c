@@ -179,7 +179,7 @@ static void put_numbers(struct fix *fix, int64_t miner, int from, int n)
     char text[32];
     for (int i = from; i < from + n; i++) {
         snprintf(text, sizeof text, "%d", i);
-        assert_int_equal(put_line(fix, miner, 60000 + i, text), 0);
+        assert_int_equal(put_line(fix, miner, clock_wall_ms(), text), 0);
     }
 }
 
@@ -514,7 +514,7 @@ static void real_disk_of_4_mb(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -529,5 +529,6 @@ int main(void)
         TEST(locked_by_another_waits),
         TEST(sleeping_reader_stops_nothing),
     };
+    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL); /* "one_test" or "a*" */
     return cmocka_run_group_tests(tests, setup_all, NULL);
 }

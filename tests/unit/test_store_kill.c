@@ -142,8 +142,9 @@ static void kill_loses_two_seconds_at_most(void **state)
     }
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(kill_loses_two_seconds_at_most)};
+    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL); /* "one_test" or "a*" */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -266,7 +266,7 @@ static void missing_or_foreign_files_are_refused(void **state)
     free(path);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -281,5 +281,6 @@ int main(void)
         TEST(replaced_database_is_noticed),
         TEST(missing_or_foreign_files_are_refused),
     };
+    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL); /* "one_test" or "a*" */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,7 +199,7 @@ static void events_are_bounded(void **state)
     assert_int_equal(sql_int(fix, "SELECT max(id) FROM events"), 200500);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -212,5 +212,6 @@ int main(void)
         TEST(writes_go_on_meanwhile),
         TEST(events_are_bounded),
     };
+    cmocka_set_test_filter(argc > 1 ? argv[1] : NULL); /* "one_test" or "a*" */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
