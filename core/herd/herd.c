@@ -2,7 +2,6 @@
 #include "herd/internal.h"
 
 #include "util/clock.h"
-#include "util/log.h"
 
 #include <math.h>
 
@@ -154,22 +153,40 @@ static enum shep_status status_now(const struct miner *miner, int64_t now_ms)
     return SHEP_STATUS_IDLE;
 }
 
+/* Events that are kept cost a row, and some a commit and a log line at once. A device says what it
+ * likes as fast as it likes, so each kind has a budget for each miner: a storm of one kind cannot
+ * push out another. event_due_ms is when the budget would be full again. */
+static bool allowed(struct miner *miner, uint32_t event)
+{
+    if (!event_keep(event) || event >= EVENT_IDS)
+        return true;
+    int64_t now_ms = clock_mono_ms(), *due_ms = &miner->event_due_ms[event];
+    if (*due_ms < now_ms)
+        *due_ms = now_ms;
+    if (*due_ms > now_ms + (EVENT_BURST - 1) * EVENT_EVERY_MS) {
+        complain(&miner->too_many, SHEP_LOG_WARN, "herd",
+                 "%s: %s comes too often; not each one is kept", miner->name, event_name(event));
+        return false;
+    }
+    *due_ms += EVENT_EVERY_MS;
+    return true;
+}
+
 static void tell(struct herd *herd, struct miner *miner, const struct shep_event *event)
 {
     for (size_t i = 0; i < herd->n_listeners; i++)
         herd->listeners[i].event(event, miner, herd->listeners[i].arg);
 }
 
-static void update_status(struct miner *miner)
+/* What is left out when it flaps is made good later: the last status told is the true one. */
+static void tell_status(struct miner *miner)
 {
-    enum shep_status status = status_now(miner, clock_mono_ms());
-    if (status == miner->status)
+    if (miner->status == miner->status_told || !allowed(miner, SHEP_EV_STATUS))
         return;
     char text[64];
-    int len =
-        snprintf(text, sizeof text, "%s > %s", status_name(miner->status), status_name(status));
-    miner->status = status;
-    miner->status_at_ms = clock_wall_ms();
+    int len = snprintf(text, sizeof text, "%s > %s", status_name(miner->status_told),
+                       status_name(miner->status));
+    miner->status_told = miner->status;
     struct shep_event event = {.size = sizeof event,
                                .event = SHEP_EV_STATUS,
                                .at_ms = miner->status_at_ms,
@@ -177,7 +194,17 @@ static void update_status(struct miner *miner)
                                .text = text,
                                .text_len = (size_t)len};
     tell(miner->herd, miner, &event);
-    topic_touch(miner->herd->topics, TOPIC_HERD);
+}
+
+static void update_status(struct miner *miner)
+{
+    enum shep_status status = status_now(miner, clock_mono_ms());
+    if (status != miner->status) {
+        miner->status = status;
+        miner->status_at_ms = clock_wall_ms();
+        topic_touch(miner->herd->topics, TOPIC_HERD);
+    }
+    tell_status(miner);
 }
 
 static void on_sweep(void *arg)
@@ -245,6 +272,7 @@ static struct miner *miner_new(struct herd *herd, size_t at, const struct miner_
     *miner = (struct miner){.herd = herd,
                             .name = shep_strdup(conf->name),
                             .status = SHEP_STATUS_OFFLINE,
+                            .status_told = SHEP_STATUS_OFFLINE,
                             .status_at_ms = clock_wall_ms(),
                             .hashrate_1h = NAN,
                             .hashrate_24h = NAN,
@@ -393,7 +421,8 @@ static void best_share(struct miner *miner, double difficulty, int64_t at_ms)
                                .at_ms = at_ms,
                                .miner_id = miner->id,
                                .value = difficulty};
-    tell(miner->herd, miner, &event);
+    if (allowed(miner, SHEP_EV_BEST_SHARE))
+        tell(miner->herd, miner, &event);
 }
 
 static void note_hashing(struct miner *miner, uint32_t metric, double before, bool had_before,
@@ -499,7 +528,8 @@ void herd_event(struct herd *herd, struct miner *miner, const struct shep_event 
             miner->reset_mono_ms = 0;
         update_status(miner);
     }
-    tell(herd, miner, &full);
+    if (!miner || allowed(miner, event->event))
+        tell(herd, miner, &full);
 }
 
 void herd_link(struct herd *herd, struct miner *miner, bool up, const char *why)

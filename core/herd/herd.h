@@ -69,8 +69,9 @@ void herd_lines_dropped(struct herd *herd, struct miner *miner, uint64_t n);
 /* 0, SHEP_E_LIMIT (outside the plausible range), SHEP_E_FORMAT (not finite), SHEP_E_BUG (unknown
  * id): counted. */
 int herd_reading(struct herd *herd, struct miner *miner, const struct shep_reading *reading);
-void herd_event(struct herd *herd, struct miner *miner,
-                const struct shep_event *event); /* miner may be NULL */
+/* miner may be NULL. Of the kinds that are kept, listeners hear 30 of a miner at once and then one
+ * in 5 s of each kind. */
+void herd_event(struct herd *herd, struct miner *miner, const struct shep_event *event);
 void herd_link(struct herd *herd, struct miner *miner, bool up, const char *why);
 void herd_parser(struct herd *herd, struct miner *miner, const char *parser);
 void herd_summary(struct herd *herd, struct miner *miner, const struct shep_summary *summary);

@@ -3,13 +3,17 @@
 #define SHEP_HERD_INTERNAL_H
 
 #include "herd/herd.h"
+#include "util/log.h"
 
 enum {
     HERD_METRICS_OWN_MAX = 64, /* metrics that plugins declare */
     HERD_LISTENERS_MAX = 8,
     RESETTING_MAX_MS = 120000,  /* CONTRACT "HTTP": resetting lasts at most 120 s */
     HASHING_MAX_AGE_MS = 60000, /* evidence of hashing older than this does not count */
-    SWEEP_MS = 1000
+    SWEEP_MS = 1000,
+    EVENT_IDS = 32,       /* events.def has ids below this */
+    EVENT_BURST = 30,     /* of one kind and miner at once; people and boards make fewer */
+    EVENT_EVERY_MS = 5000 /* then one in this time: a crazy board must not wear out the SD card */
 };
 
 struct value {
@@ -29,6 +33,9 @@ struct miner {
 
     enum shep_status status;
     int64_t status_at_ms;
+    enum shep_status status_told;    /* what listeners heard last */
+    int64_t event_due_ms[EVENT_IDS]; /* monotonic; see allowed() */
+    struct complain too_many;
     bool link_up;
     int64_t last_seen_ms;                              /* wall: a label */
     int64_t line_mono_ms, hash_mono_ms, reset_mono_ms; /* 0: never, or over */

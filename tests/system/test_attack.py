@@ -36,3 +36,20 @@ def test_the_end_of_the_demo_is_no_end(daemon, ports):
     with pytest.raises(subprocess.TimeoutExpired):
         d.process.wait(12)
     assert d.stop() == 0
+
+
+def test_a_device_cannot_flood_events_and_log(daemon, ports):
+    """Each panic line was a row, a commit and a log line: 1,800 a second on a fast USB port."""
+    port, = ports(1)
+    d = daemon(miners_lua([("MAD", port.path)]))
+    port.write("NerdMiner v2 starting......\n" + HASHING)
+    d.wait_miner("MAD", lambda m: m["status"] == "online", "to hash")
+    port.write("rst:0xc (SW_CPU_RESET),boot:0x13 (SPI_FAST_FLASH_BOOT)\n"
+               "Guru Meditation Error: Core  1 panic'ed (LoadProhibited). Exception was unhandled.\n" * 3000)
+    port.write(HASHING.replace("55.12", "66.12"))
+    d.wait_miner("MAD", lambda m: m["KH/s"] == 66.12, "the last line")
+    kinds = lambda: dict(d.rows("SELECT event, count(*) FROM events GROUP BY event"))
+    wait_for(lambda: kinds().get("miner.panic"), "a panic")
+    assert d.stop() == 0
+    assert 30 <= kinds()["miner.panic"] < 100 and 30 <= kinds()["miner.reset"] < 100, kinds()
+    assert d.log.count("\n") < 200, d.log[-1000:]

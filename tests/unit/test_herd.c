@@ -16,13 +16,15 @@ static struct {
     struct herd *herd;
     struct miner *miner;
     int64_t mono_ms;
-    char events[512];
+    char events[4096], last_status[64];
 } t;
 
 static void on_event(const struct shep_event *event, const struct miner *miner, void *arg)
 {
     size_t used = strlen(t.events);
     snprintf(t.events + used, sizeof t.events - used, "%s ", event_name(event->event));
+    if (event->event == SHEP_EV_STATUS)
+        snprintf(t.last_status, sizeof t.last_status, "%.*s", (int)event->text_len, event->text);
 }
 
 static void advance(int64_t ms)
@@ -82,6 +84,52 @@ static void say(uint32_t event_id)
 {
     struct shep_event event = {.size = sizeof event, .event = event_id};
     herd_event(t.herd, t.miner, &event);
+}
+
+static size_t heard(const char *name)
+{
+    size_t n = 0;
+    for (const char *at = t.events; (at = strstr(at, name)); at += strlen(name))
+        n++;
+    return n;
+}
+
+static void a_storm_of_events_is_bounded(void **state)
+{
+    herd_link(t.herd, t.miner, true, NULL);
+    for (int i = 0; i < 1000; i++)
+        say(SHEP_EV_PANIC);
+    assert_int_equal(heard("miner.panic"), 30);
+    say(SHEP_EV_BLOCK_FOUND); /* a storm of one kind pushes out no other */
+    assert_int_equal(heard("block.found"), 1);
+    advance(5000);
+    say(SHEP_EV_PANIC);
+    say(SHEP_EV_PANIC);
+    assert_int_equal(heard("miner.panic"), 31);
+    for (int i = 0; i < 100; i++)
+        say(SHEP_EV_JOB); /* costs nothing */
+    assert_int_equal(heard("miner.job"), 100);
+}
+
+static void a_status_that_flaps_is_told_in_the_end(void **state)
+{
+    herd_link(t.herd, t.miner, true, NULL);
+    for (int i = 0; i < 100; i++) {
+        say(SHEP_EV_RESET);
+        say(SHEP_EV_RUNNING);
+    }
+    assert_int_equal(heard("miner.status"), 30);
+    say(SHEP_EV_RUNNING);
+    herd_link(t.herd, t.miner, false, "gone");
+    assert_int_equal(miner_status(t.miner), SHEP_STATUS_OFFLINE);
+    assert_int_equal(heard("miner.status"), 30);
+    advance(5000);
+    sweep();
+    assert_int_equal(heard("miner.status"), 31);
+    assert_non_null(strstr(t.last_status, "> offline"));
+    advance(5000);
+    sweep();
+    assert_int_equal(heard("miner.status"), 31); /* nothing was left untold */
 }
 
 static void a_miner_goes_through_its_statuses(void **state)
@@ -340,6 +388,8 @@ static void names_and_ids_agree(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_storm_of_events_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_status_that_flaps_is_told_in_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(a_miner_goes_through_its_statuses, setup, teardown),
         cmocka_unit_test_setup_teardown(silence_is_found_by_the_sweep, setup, teardown),
         cmocka_unit_test_setup_teardown(hashes_moving_make_it_online, setup, teardown),
