@@ -139,12 +139,13 @@ static int configure(sqlite3 *db)
     sqlite3_wal_autocheckpoint(db, 0);
     /* auto_vacuum stays off: its pointer map is one more page with each commit, and pages that
      * retention frees are used again. */
-    return sqlite3_exec(
-        db,
-        "PRAGMA page_size=4096; PRAGMA auto_vacuum=NONE; PRAGMA secure_delete=OFF;"
-        "PRAGMA foreign_keys=ON; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1024;"
-        "PRAGMA temp_store=MEMORY;",
-        NULL, NULL, NULL);
+    char sql[256];
+    snprintf(sql, sizeof sql,
+             "PRAGMA page_size=%d; PRAGMA auto_vacuum=NONE; PRAGMA secure_delete=OFF;"
+             "PRAGMA foreign_keys=ON; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-1024;"
+             "PRAGMA temp_store=MEMORY;",
+             DB_PAGE_BYTES);
+    return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
 
 static int use_wal(sqlite3 *db)

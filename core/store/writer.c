@@ -18,7 +18,7 @@
 enum {
     RETRY_FIRST_MS = 250,
     RETRY_MAX_MS = 10000,
-    WAL_FRAME_BYTES = 4096 + 24,
+    WAL_FRAME_BYTES = DB_PAGE_BYTES + 24,
     WAL_LIMIT_MAX = 4 * 1024 * 1024, /* README.md, "What it writes" */
     WAL_LIMIT_MIN = 256 * 1024,
     WAL_FAR_TOO_LONG =

@@ -213,10 +213,9 @@ static void full_disk_degrades_and_recovers(void **state)
     flush(fix);
     WAIT_FOR(fix, access(ballast, F_OK) == 0);
     fault = FULL;
-    int n = 100; /* what the log has room for still goes in */
-    for (; !stats_of(fix).degraded && n < 200000; n += 1000)
-        put_numbers(fix, a, n + 1, 1000);
-    assert_true(stats_of(fix).degraded);
+    int n = 60000; /* what the log has room for still goes in */
+    put_numbers(fix, a, 101, n - 100);
+    WAIT_FOR(fix, stats_of(fix).degraded);
     assert_non_null(strstr(stats_of(fix).problem, "is full"));
     assert_int_not_equal(access(ballast, F_OK), 0);
     assert_true(stats_of(fix).queue_bytes > 0);
@@ -355,7 +354,7 @@ static void sync_errors_reopen_and_recover(void **state)
 static void damage_while_running_is_moved_aside(void **state)
 {
     struct fix *fix = *state;
-    static const char junk[4096] = "junk";
+    static const char junk[1024] = "junk";
     char *path = fix_path(fix, "shepherd.db");
     fix_open(fix);
     int64_t a = put_miner(fix, "A");
@@ -369,7 +368,7 @@ static void damage_while_running_is_moved_aside(void **state)
     WAIT_FOR(fix,
              sql_int(fix, "PRAGMA wal_checkpoint(RESTART)") == 0); /* 1: the writer was at it */
     int fd = open(path, O_WRONLY);
-    assert_int_equal(pwrite(fd, junk, sizeof junk, (page - 1) * 4096), sizeof junk);
+    assert_int_equal(pwrite(fd, junk, sizeof junk, (page - 1) * (off_t)sizeof junk), sizeof junk);
     sql_int(fix, "UPDATE miners SET state = 'x'"); /* so that the writer drops its cache */
     put_numbers(fix, a, 101, 100);
     WAIT_FOR(fix, fix_files(fix, "shepherd.db.corrupt.") == 1);
@@ -456,15 +455,17 @@ static void on_small_disk(struct fix *fix)
 {
     char *filler = fix_path(fix, "filler"), *ballast = fix_path(fix, ".ballast"), line[200];
     int n = 0;
+    fix->conf.queue_bytes = 256 * 1024;
     CHECK(fix_try_open(fix) == 0);
     int64_t a = put_miner(fix, "A");
     CHECK_SOON(fix, access(ballast, F_OK) == 0);
     fill(filler);
-    while (!stats_of(fix).degraded && n < 400000) {
-        snprintf(line, sizeof line, "%d %150s", ++n, "x");
-        if (put_line(fix, a, 60000, line) != 0)
-            n--;
-        if (n % 2000 == 0)
+    int64_t until = wait_clock_ms() + DEADLINE_MS;
+    while (!stats_of(fix).degraded && wait_clock_ms() < until) {
+        snprintf(line, sizeof line, "%d %150s", n + 1, "x");
+        if (put_line(fix, a, clock_wall_ms(), line) == 0)
+            n++;
+        else /* as many as the queue takes, so that all fit in the end */
             loop_run_once(fix->loop, 5);
     }
     CHECK(stats_of(fix).degraded);
