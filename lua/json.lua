@@ -21,4 +21,11 @@ json.array = core.json_array
 --- null: for a field that shall be there although it is not known. It prints as nothing.
 json.null = core.json_null
 
+--- The value, or json.null when it is nil.
+-- @param value anything
+function json.or_null(value)
+    if value == nil then return json.null end
+    return value
+end
+
 return json

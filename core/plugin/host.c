@@ -22,14 +22,8 @@ static int host_fail(struct shep_ctx *ctx, int err, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    char *text = NULL;
-    if (vasprintf(&text, fmt, args) < 0)
-        abort();
+    plugin_vproblem(ctx->plugin, fmt, args);
     va_end(args);
-    bool again = str_eq(text, ctx->plugin->problem);
-    if (!again)
-        plugin_problem(ctx->plugin, "%s", text);
-    free(text);
     return err;
 }
 

@@ -74,7 +74,8 @@ struct plugins {
 
 extern const struct shep_host plugin_host; /* host.c */
 
-/* load.c */
+/* load.c: keeps what is wrong for /details/system and logs it; the same text again says nothing. */
+void plugin_vproblem(struct plugin *plugin, const char *fmt, va_list args) SHEP_PRINTF(2, 0);
 void plugin_problem(struct plugin *plugin, const char *fmt, ...) SHEP_PRINTF(2, 3);
 struct plugin *plugin_find(const struct plugins *plugins, uint32_t kind, const char *name);
 

@@ -13,17 +13,26 @@
 #define ENTRY_SYMBOL "shep_plugin_v1"
 enum { OPTIONS_MAX = 64, METRICS_MAX = 64 };
 
+void plugin_vproblem(struct plugin *plugin, const char *fmt, va_list args)
+{
+    char *text = NULL;
+    if (vasprintf(&text, fmt, args) < 0)
+        abort();
+    if (str_eq(text, plugin->problem)) {
+        free(text);
+        return;
+    }
+    free(plugin->problem);
+    plugin->problem = text;
+    log_warn("plugin", "%s: %s", plugin->desc.name ? plugin->desc.name : plugin->file, text);
+}
+
 void plugin_problem(struct plugin *plugin, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    char *text = NULL;
-    if (vasprintf(&text, fmt, args) < 0)
-        abort();
+    plugin_vproblem(plugin, fmt, args);
     va_end(args);
-    free(plugin->problem);
-    plugin->problem = text;
-    log_warn("plugin", "%s: %s", plugin->desc.name ? plugin->desc.name : plugin->file, text);
 }
 
 const char *plugin_kind_name(uint32_t kind)

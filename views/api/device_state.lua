@@ -13,10 +13,7 @@ local DISPLAY = {
     offline = "Offline",
 }
 
-local function known(value)
-    if value == nil then return json.null end
-    return value
-end
+local known = json.or_null
 
 local function time(ms)
     if not ms or ms == 0 then return json.null end

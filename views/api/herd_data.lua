@@ -11,10 +11,7 @@ local herd = shepherd.herd()
 local totals = herd.totals
 local price = shepherd.facts("price") or {}
 
-local function known(value)
-    if value == nil then return json.null end
-    return value
-end
+local known = json.or_null
 
 local function divided(value, by)
     if value == nil then return json.null end
