@@ -222,8 +222,9 @@ char *file_read_dup(const char *path, size_t max_bytes, size_t *len_out)
     if (fd < 0)
         return NULL;
     struct buf buf = {0};
-    int err = 0;
-    for (;;) {
+    struct stat st;
+    int err = fstat(fd, &st) == 0 && S_ISFIFO(st.st_mode) ? ESPIPE : 0;
+    while (!err) {
         buf_reserve(&buf, 16384);
         ssize_t n = read(fd, buf.data + buf.len, 16384);
         if (n < 0 && errno == EINTR)

@@ -46,8 +46,8 @@ const char *str_nearest(const char *typo, const char *const *names, size_t n);
 bool str_to_i64(const char *text, int64_t *out);
 bool str_to_f64(const char *text, double *out);
 
-/* A small file, at most max_bytes. NULL and errno (EFBIG when larger); owned by the caller,
- * NUL-terminated. */
+/* A small file, at most max_bytes. NULL and errno (EFBIG when larger, ESPIPE for a pipe: without a
+ * writer it would look like an empty file); owned by the caller, NUL-terminated. */
 char *file_read_dup(const char *path, size_t max_bytes, size_t *len_out);
 /* Temporary file, fsync, rename. 0 or -errno. May block. */
 int file_write_atomic(const char *path, const void *bytes, size_t len, unsigned mode);

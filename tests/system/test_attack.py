@@ -1,5 +1,6 @@
 """What a hostile device, a hostile client, a careless author and a hurried operator found out. Each test is
 one fault that was there."""
+import os
 import signal
 import subprocess
 
@@ -53,3 +54,15 @@ def test_a_device_cannot_flood_events_and_log(daemon, ports):
     assert d.stop() == 0
     assert 30 <= kinds()["miner.panic"] < 100 and 30 <= kinds()["miner.reset"] < 100, kinds()
     assert d.log.count("\n") < 200, d.log[-1000:]
+
+
+def test_a_configuration_that_became_a_pipe_changes_nothing(daemon, ports):
+    """A pipe without a writer reads as an empty file: every miner was gone."""
+    port, = ports(1)
+    d = daemon(miners_lua([("ONE", port.path)]))
+    d.config.unlink()
+    os.mkfifo(d.config)
+    d.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: "the old one stays" in d.log or "read again" in d.log, "the reload")
+    assert "is a pipe" in d.log
+    assert d.miner("ONE")

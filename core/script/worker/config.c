@@ -243,8 +243,9 @@ int config_main(const char *file)
     char *source = file_read_dup(file, CONFIG_BYTES, &config.source_len);
     if (!source) {
         print_error(file, 0,
-                    errno == EFBIG ? "is larger than 256 KiB; is it the right file?"
-                                   : strerror(errno));
+                    errno == EFBIG    ? "is larger than 256 KiB; is it the right file?"
+                    : errno == ESPIPE ? "is a pipe; it is read again later, so it must be a file"
+                                      : strerror(errno));
         return 0;
     }
     enum { CPU_MS = 250, WALL_MS = 1500 };
