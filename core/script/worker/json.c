@@ -1,7 +1,6 @@
 /* JSON for scripts. Reading is jansson's. Writing goes straight from Lua's tables into the buffer:
- * by way of jansson's objects 100 miners with 35 keys took three times as long, and their memory is
- * not under the script's cap. Keys are sorted, so that equal tables give equal bytes (the ETag is
- * the hash of the bytes). */
+ * jansson's objects would be a second copy of all of it that is not under the script's memory cap.
+ * Keys are sorted, so that equal tables give equal bytes (the ETag is the hash of the bytes). */
 #include "script/worker/worker.h"
 
 #include <math.h>
