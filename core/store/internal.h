@@ -261,7 +261,7 @@ struct writer {
     struct latest latest;
     struct ballast ballast;
     struct retention retention;
-    int64_t wal_bytes, wal_limit_bytes, wal_checkpoint_at;
+    int64_t page_bytes, wal_bytes, wal_limit_bytes, wal_checkpoint_at;
     int64_t duty_us, free_bytes;
     unsigned n_moved_aside;
     struct complain trouble, odd;

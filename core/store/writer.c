@@ -18,7 +18,7 @@
 enum {
     RETRY_FIRST_MS = 250,
     RETRY_MAX_MS = 10000,
-    WAL_FRAME_BYTES = DB_PAGE_BYTES + 24,
+    WAL_FRAME_HEAD_BYTES = 24,
     WAL_LIMIT_MAX = 4 * 1024 * 1024, /* README.md, "What it writes" */
     WAL_LIMIT_MIN = 256 * 1024,
     WAL_FAR_TOO_LONG =
@@ -30,7 +30,7 @@ enum {
 static int on_wal(void *arg, sqlite3 *db, const char *name, int n_pages)
 {
     struct writer *w = arg;
-    w->wal_bytes = (int64_t)n_pages * WAL_FRAME_BYTES;
+    w->wal_bytes = (int64_t)n_pages * (w->page_bytes + WAL_FRAME_HEAD_BYTES);
     return SQLITE_OK;
 }
 
@@ -41,6 +41,8 @@ static int writer_load(struct writer *w)
     w->max_event_id = 0;
     if (rc == SQLITE_OK)
         rc = db_ints(w->db, "SELECT max(id) FROM events", NULL, 0, &w->max_event_id, 1);
+    if (rc == SQLITE_OK)
+        rc = db_ints(w->db, "PRAGMA page_size", NULL, 0, &w->page_bytes, 1);
     w->reload = rc != SQLITE_OK;
     return rc;
 }
