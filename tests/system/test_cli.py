@@ -201,3 +201,21 @@ def test_plugins_lists_all(daemon):
     assert code == 0
     for name in ("nerdminer", "serial", "replay", "summarize", "price"):
         assert name in out
+
+
+def test_systemd_is_told(daemon, tmp_path):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.bind(str(tmp_path / "n"))
+        notify.settimeout(30)
+        d = daemon(env={"NOTIFY_SOCKET": str(tmp_path / "n"), "WATCHDOG_USEC": "300000"})
+        assert notify.recv(100) == b"READY=1"
+        assert notify.recv(100) == b"WATCHDOG=1"
+        d.process.send_signal(signal.SIGHUP)
+        said = [notify.recv(100)]
+        while said[-1] != b"READY=1":
+            said.append(notify.recv(100))
+        assert b"RELOADING=1" in said
+        d.process.send_signal(signal.SIGTERM)
+        while notify.recv(100) != b"STOPPING=1":
+            pass
+        assert d.process.wait(30) == 0
