@@ -136,7 +136,28 @@ static size_t split_query(char *query, struct script_param *out)
     return n;
 }
 
-static int render_view(struct render *render, const char *view, int64_t now_ms)
+static void cut_end(char *text, const char *end)
+{
+    size_t len = strlen(text), n = strlen(end);
+    if (len >= n && strcmp(text + len - n, end) == 0)
+        text[len - n] = '\0';
+}
+
+/* A view may be named by its route or by its file: "/", "index", "api/herd_data.lua". */
+static char *route_dup(const char *view)
+{
+    char *path = shep_asprintf("%s%s", view[0] == '/' ? "" : "/", view);
+    cut_end(path, ".html");
+    cut_end(path, ".lua");
+    cut_end(path, "/index"); /* the folder itself */
+    if (!path[0]) {
+        free(path);
+        path = shep_strdup("/");
+    }
+    return path;
+}
+
+static int render_view(struct render *render, char *view, int64_t now_ms)
 {
     struct daemon *daemon = &render->daemon;
     char *db_path = path_join_dup(daemon->config.data_dir, "shepherd.db");
@@ -162,11 +183,11 @@ static int render_view(struct render *render, const char *view, int64_t now_ms)
                                .topic_data = topic_data,
                                .arg = render};
     if (rc == 0) {
-        char *path = shep_asprintf("%s%s", view[0] == '/' ? "" : "/", view);
-        char *query = strchr(path, '?');
+        char *query = strchr(view, '?');
         struct script_param params[QUERY_MAX];
         if (query)
             *query++ = '\0';
+        char *path = route_dup(view);
         struct script_request request = {.path = path, .role = "viewer", .locale = "en"};
         request.query = params;
         request.n_query = query ? split_query(query, params) : 0;

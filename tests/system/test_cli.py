@@ -191,6 +191,9 @@ def test_render_prints_views_without_a_daemon(daemon, ports):
     assert '"miner_id":"ONE"' in out.replace(": ", ":")
     code, out, _ = run("render", "/", "--config", d.config, "--data-dir", d.data)
     assert code == 0 and "ONE" in out and "</html>" in out
+    for name in ("index", "index.html"):
+        assert run("render", name, "--config", d.config, "--data-dir", d.data)[:2] == (0, out)
+    assert run("render", "api/herd_data.lua", "--config", d.config, "--data-dir", d.data)[0] == 0
     assert run("render", "/no/such/view", "--config", d.config, "--data-dir", d.data)[0] != 0
     assert run("render")[0] == 64
 
