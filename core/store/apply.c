@@ -56,6 +56,7 @@ int apply_batch(struct store *store, const struct batch *batch)
 {
     struct writer *w = &store->writer;
     const char *at = batch->data.data, *end = at + batch->data.len;
+    uint64_t refused = 0;
     while (at && at < end) {
         struct rec_head head;
         memcpy(&head, at, sizeof head);
@@ -63,11 +64,18 @@ int apply_batch(struct store *store, const struct batch *batch)
         int rc = apply_one(w, &head, at);
         if (rc != SQLITE_OK && !rc_is_record(rc))
             return rc;
-        if (rc != SQLITE_OK)
+        if (rc != SQLITE_OK) {
+            refused++;
             complain(&w->odd, SHEP_LOG_ERROR, "store",
                      "a record of kind %d was refused and left out: %s", head.type,
                      sqlite3_errmsg(w->db));
+        }
         at += head.len;
+    }
+    if (refused) {
+        pthread_mutex_lock(&store->queue.lock);
+        store->stats.records_dropped += refused;
+        pthread_mutex_unlock(&store->queue.lock);
     }
     return SQLITE_OK;
 }

@@ -116,7 +116,8 @@ int store_kv_each(struct store *store, const char *plugin, store_kv_fn fn,
 
 struct store_stats {
     uint64_t lines, lines_dropped, events, commits, commit_errors;
-    uint64_t records_dropped; /* summaries, roll-ups and so on, and, past all reserves, events */
+    uint64_t records_dropped; /* summaries, roll-ups and so on; past all reserves, events; and what
+                                 SQLite refused by itself */
     int64_t queue_bytes, queue_limit_bytes, commit_last_us, commit_max_us, last_commit_ms;
     int64_t db_bytes, wal_bytes, free_bytes;
     bool degraded;     /* the database cannot be written */

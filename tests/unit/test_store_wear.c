@@ -4,7 +4,7 @@
  * /proc/self/io), which is never less than what reaches the disk. */
 #include "test_store_util.h"
 
-enum { MINERS = 100, LINE = 80, BUDGET = 5, BUDGET_FULL = 8 };
+enum { MINERS = 100, LINE = 80, BUDGET = 5, BUDGET_FULL = 6 };
 
 static int64_t written(void)
 {
