@@ -338,8 +338,8 @@ static void no_line_is_twice_after_a_late_error(void **state)
     fail_each(*state, NTH_LATE);
 }
 
-/* The same at the last write of a small commit, which is where it counts: the commit is in the file,
- * and we were told that it failed. */
+/* The same at the last write of a small commit, which is where it counts: the commit is in the
+ * file, and we were told that it failed. */
 static void commit_that_happened_is_not_repeated(void **state)
 {
     enum { WRITES = 16 }; /* more than a line and an event need */

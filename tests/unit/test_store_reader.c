@@ -104,6 +104,19 @@ static void selects_work(void **state)
     assert_string_equal(rows.text, "s=55;");
 }
 
+/* A join with the log is answered by its ids, not by an index of all of it made on the spot. */
+static void log_is_not_indexed_for_a_join(void **state)
+{
+    struct rows rows = {0};
+    assert_int_equal(query(*state,
+                           "EXPLAIN QUERY PLAN SELECT l.line FROM log_index i JOIN miner_logs l"
+                           " ON l.id BETWEEN i.first_id AND i.last_id AND l.miner_id = i.miner_id"
+                           " WHERE i.minute BETWEEN 1 AND 2 AND i.miner_id = 1",
+                           &rows),
+                     0);
+    assert_non_null(strstr(rows.text, "SEARCH l USING INTEGER PRIMARY KEY"));
+}
+
 static void rows_end_when_told(void **state)
 {
     struct rows rows = {.stop_after = 7};
@@ -271,6 +284,7 @@ int main(int argc, char **argv)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(selects_work),
+        TEST(log_is_not_indexed_for_a_join),
         TEST(rows_end_when_told),
         TEST(secrets_stay_hidden),
         TEST(all_else_is_refused),
