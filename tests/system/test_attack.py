@@ -1,5 +1,7 @@
 """What a hostile device, a hostile client, a careless author and a hurried operator found out. Each test is
 one fault that was there."""
+import http.client
+import json
 import os
 import signal
 import subprocess
@@ -12,12 +14,13 @@ HASHING = ">>> Completed 1 share(s), 100 Khashes, avg. hashrate 55.12 KH/s\n"
 
 
 def answers(daemon, condition):
-    """Polls the herd through a restart, while nobody may be listening."""
+    """Polls the herd through a restart: nobody may listen, or who stops says 503."""
     def check():
         try:
-            return condition(daemon.herd())
-        except OSError:
+            response, body = daemon.get("/api/herd_data")
+        except (OSError, http.client.HTTPException):
             return None
+        return condition(json.loads(body)) if response.status == 200 else None
     return check
 
 
