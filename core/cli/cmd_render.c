@@ -176,7 +176,6 @@ static int render_view(struct render *render, char *view, int64_t now_ms)
                                .views_dir = daemon->paths.views_dir,
                                .view_dirs = (const char *const *)daemon->config.view_dirs,
                                .n_view_dirs = daemon->config.n_view_dirs,
-                               .static_build_dir = daemon->paths.static_dir,
                                .db_path = render->reader ? db_path : NULL,
                                .n_processes = 1,
                                .fixed_now_ms = now_ms,

@@ -190,7 +190,6 @@ static void open_scripts(struct daemon *daemon)
                                .views_dir = daemon->paths.views_dir,
                                .view_dirs = (const char *const *)daemon->config.view_dirs,
                                .n_view_dirs = daemon->config.n_view_dirs,
-                               .static_build_dir = daemon->paths.static_dir,
                                .db_path = store_db_path(daemon->store),
                                .n_processes = SCRIPT_PROCESSES,
                                .topic_data = status_topic_data,

@@ -38,6 +38,15 @@ static json_t *text_json(const char *text)
     return json ? json : json_string("(not UTF-8)");
 }
 
+static void put_meter(json_t *item, uint64_t n_calls, uint64_t n_slow, int64_t total_us,
+                      int64_t max_us)
+{
+    json_object_set_new(item, "n_calls", INT(n_calls));
+    json_object_set_new(item, "n_slow", INT(n_slow));
+    json_object_set_new(item, "total_us", INT(total_us));
+    json_object_set_new(item, "max_us", INT(max_us));
+}
+
 static void add_plugin(const struct plugin_info *info, void *arg)
 {
     json_t *item = json_object();
@@ -49,10 +58,7 @@ static void add_plugin(const struct plugin_info *info, void *arg)
     json_object_set_new(item, "loaded", json_boolean(info->loaded));
     json_object_set_new(item, "started", json_boolean(info->started));
     json_object_set_new(item, "problem", text_json(info->problem));
-    json_object_set_new(item, "n_calls", INT(info->n_calls));
-    json_object_set_new(item, "n_slow", INT(info->n_slow));
-    json_object_set_new(item, "total_us", INT(info->total_us));
-    json_object_set_new(item, "max_us", INT(info->max_us));
+    put_meter(item, info->n_calls, info->n_slow, info->total_us, info->max_us);
     json_array_append_new(arg, item);
 }
 
@@ -75,10 +81,7 @@ static void add_owner(const struct loop_owner *owner, void *arg)
 {
     json_t *item = json_object();
     json_object_set_new(item, "name", text_json(owner->name));
-    json_object_set_new(item, "n_calls", INT(owner->n_calls));
-    json_object_set_new(item, "n_slow", INT(owner->n_slow));
-    json_object_set_new(item, "total_us", INT(owner->total_us));
-    json_object_set_new(item, "max_us", INT(owner->max_us));
+    put_meter(item, owner->n_calls, owner->n_slow, owner->total_us, owner->max_us);
     json_array_append_new(arg, item);
 }
 

@@ -23,12 +23,11 @@ struct script_conf {
     const char *views_dir;        /* the shipped views */
     const char *const *view_dirs; /* override directories, first wins; may be NULL */
     size_t n_view_dirs;
-    const char *static_build_dir; /* built assets (CSS, fonts): for the manifest of hashed names */
-    const char *db_path;          /* NULL: no database for views */
-    unsigned n_processes;         /* 1 or 2 */
-    int64_t fixed_now_ms;         /* `shepherd render --now`; 0: the clock */
-    int64_t deadline_ms;          /* 0: SCRIPT_DEADLINE_MS; tests shorten it */
-    int64_t cpu_ms;               /* 0: SCRIPT_CPU_MS */
+    const char *db_path;  /* NULL: no database for views */
+    unsigned n_processes; /* 1 or 2 */
+    int64_t fixed_now_ms; /* `shepherd render --now`; 0: the clock */
+    int64_t deadline_ms;  /* 0: SCRIPT_DEADLINE_MS; tests shorten it */
+    int64_t cpu_ms;       /* 0: SCRIPT_CPU_MS */
     /* The bytes of a topic for the script: HERD → struct snap_head, FACTS, CONFIG and SYSTEM →
      * JSON. Borrowed. */
     const void *(*topic_data)(enum topic topic, size_t *len_out, void *arg);
