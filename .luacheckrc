@@ -4,7 +4,7 @@ max_line_length = 140
 codes = true
 
 local view_globals = {
-    "shepherd", "html", "format", "json", "live", "include", "layout", "sorted_pairs",
+    "shepherd", "html", "format", "json", "live", "include", "layout", "sorted_pairs", "t",
 }
 
 files["lua/*.lua"] = { read_globals = view_globals }

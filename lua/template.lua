@@ -68,6 +68,7 @@ function template.page(name)
     core.print_raw(render(name))
 end
 
+require "locale" -- t() is there in every view
 core.global("include", template.include)
 core.global("layout", template.layout)
 return template

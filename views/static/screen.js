@@ -1,0 +1,1 @@
+// Full-screen pages: the pointer goes away when nobody moves it.
