@@ -310,6 +310,7 @@ static int start(struct daemon *daemon)
 
 /* ---- stop ---- */
 
+    pulse_start(daemon);
 static void on_drained(void *arg)
 {
     struct daemon *daemon = arg;
@@ -339,6 +340,7 @@ static void stop(struct daemon *daemon)
         plugins_stop(daemon->plugins);
     if (daemon->loop)
         loop_work_finish(daemon->loop);
+    daemon->http = NULL; /* what happens from here on has no browsers */
     if (daemon->store) {
         say_event(daemon, SHEP_EV_DAEMON_STOP, SHEP_VERSION);
         store_close(daemon->store);

@@ -157,6 +157,8 @@ static json_t *http_json(const struct daemon *daemon)
     json_object_set_new(out, "rejected_limit", INT(stats.rejected_limit));
     json_object_set_new(out, "accept_pauses", INT(stats.accept_pauses));
     json_object_set_new(out, "sse_dropped", INT(stats.sse_dropped));
+    json_object_set_new(out, "pulse_sent", INT(stats.pulse_sent));
+    json_object_set_new(out, "pulse_dropped", INT(stats.pulse_dropped));
     json_object_set_new(out, "cache_bytes", INT(stats.cache_bytes));
     json_object_set_new(out, "cache_entries", INT(stats.cache_entries));
     return out;

@@ -30,7 +30,8 @@ enum {
     HTTP_CACHE_ENTRIES_MAX = 2048,
     HTTP_STATIC_FILE_MAX = 4 << 20, /* read in one go on the loop; the largest asset is 0.4 MB */
     HTTP_STATIC_CACHE_MAX = 8 << 20,
-    HTTP_BUCKETS = 1024
+    HTTP_BUCKETS = 1024,
+    PULSE_MAX = 64 /* events in one message */
 };
 
 #define HTTP_SECURITY_HEAD                                                                         \
@@ -102,7 +103,7 @@ struct http_request {
     unsigned tries;
     /* a stream */
     uint32_t topics;
-    bool asked_system;
+    bool asked_system, pulse;
     unsigned stalls;
     /* from here on not cleared for each request */
     size_t store_size;
@@ -215,6 +216,18 @@ struct live {
 
 struct http {
     LIST_ENTRY(http) instances;
+/* ---- what happens (pulse.c) ---- */
+struct pulse {
+    struct pulse_item {
+        char *json;
+        bool keep;
+    } waiting[PULSE_MAX]; /* the oldest first */
+    size_t n;
+    unsigned n_clients;
+    int64_t sent_ms;
+    struct loop_timer *timer;
+};
+
     struct loop *loop;
     struct topics *topics;
     struct script_pool *pool;
@@ -236,6 +249,7 @@ struct http {
     struct http_stats stats;
     struct complain host_complaint;
     bool draining;
+    struct pulse pulse;
     loop_fn drained;
     void *drained_arg;
     struct loop_timer *drain_timer;
@@ -285,6 +299,11 @@ void blob_unref(struct blob *blob);
 
 /* cache.c */
 void cache_init(struct http *http);
+void blob_add(struct evbuffer *out, struct blob *blob); /* by reference */
+
+/* locale.c */
+const char *request_locale(const struct http_request *request);
+const char *locale_accepted(struct http *http, const char *accept_language); /* NULL: none */
 void cache_free(struct http *http);
 void cache_serve(struct http_request *request);
 void cache_system_moved(struct http *http);
@@ -310,3 +329,9 @@ void live_gone(struct http_request *request);
 void live_end(struct http *http); /* end every stream, politely */
 void live_send_all(struct http *http, const char *text, size_t len);
 #endif
+void live_send_pulse(struct http *http, struct blob *blob); /* to those who asked for it */
+
+/* pulse.c */
+void pulse_joined(struct http *http);
+void pulse_left(struct http *http);
+void pulse_clear(struct http *http);

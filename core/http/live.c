@@ -1,7 +1,8 @@
-/* Server-sent events: tells browsers that a topic moved, never what moved. One text for all
- * clients, at most HTTP_SSE_PER_S a topic; the first move after a pause goes out at once. A client
- * that does not read is cut at HTTP_SSE_BACKLOG_MAX, or when nothing of it moved for
- * HTTP_SSE_STALLS_MAX heartbeats. No timer runs without a client. Thread: loop. */
+/* Server-sent events: tells browsers that a topic moved, never what moved (what happens is
+ * pulse.c's to tell). One text for all clients, at most HTTP_SSE_PER_S a topic; the first move
+ * after a pause goes out at once. A client that does not read is cut at HTTP_SSE_BACKLOG_MAX, or
+ * when nothing of it moved for HTTP_SSE_STALLS_MAX heartbeats. No timer runs without a client.
+ * Thread: loop. */
 #include "http/internal.h"
 
 #include "util/clock.h"
@@ -11,8 +12,8 @@ enum { GAP_MS = 1000 / HTTP_SSE_PER_S, EVENT_MAX = 64 };
 
 static void flush_due(void *arg);
 
-/* Cuts the client that has not taken what it was sent; true: the text is on its way. */
-static bool send_text(struct conn *conn, const char *text, size_t len)
+/* false: the client was cut, since it has not taken what it was sent. */
+static bool has_room(struct conn *conn, size_t len)
 {
     struct http *http = conn->http;
     size_t waiting = evbuffer_get_length(bufferevent_get_output(conn->bev));
@@ -21,9 +22,15 @@ static bool send_text(struct conn *conn, const char *text, size_t len)
         conn_cut(conn);
         return false;
     }
-    evbuffer_add(http->live.scratch, text, len);
-    evhttp_send_reply_chunk(conn->request->ev, http->live.scratch);
     return true;
+}
+
+static void send_text(struct conn *conn, const char *text, size_t len)
+{
+    if (!has_room(conn, len))
+        return;
+    evbuffer_add(conn->http->live.scratch, text, len);
+    evhttp_send_reply_chunk(conn->request->ev, conn->http->live.scratch);
 }
 
 static size_t event_format(char *out, size_t cap, enum topic topic, uint64_t seq)
@@ -154,6 +161,8 @@ static void client_added(struct http *http, struct http_request *request)
         live->beat_timer = loop_timer_new(http->loop, &http->owner, live->heartbeat_ms,
                                           live->heartbeat_ms, heartbeat, http);
     }
+    if (request->pulse)
+        pulse_joined(http);
     if (request->asked_system && live->n_system++ == 0)
         live->system_timer = loop_timer_new(http->loop, &http->owner, HTTP_SYSTEM_MS,
                                             HTTP_SYSTEM_MS, touch_system, http);
@@ -191,6 +200,7 @@ void live_serve(struct http_request *request, void *arg)
     uint32_t asked = topics_parse(http_request_query(request, "topics"));
     request->topics = asked ? asked : ALL_TOPICS;
     request->asked_system = (asked & 1u << TOPIC_SYSTEM) != 0;
+    request->pulse = str_eq(http_request_query(request, "pulse"), "1");
     reply_stream(request, "text/event-stream");
     client_added(http, request);
     greet(request);
@@ -204,6 +214,8 @@ void live_gone(struct http_request *request)
         loop_timer_free(live->flush_timer);
         live->beat_timer = live->flush_timer = NULL;
     }
+    if (request->pulse)
+        pulse_left(request->http);
     if (request->asked_system && --live->n_system == 0) {
         loop_timer_free(live->system_timer);
         live->system_timer = NULL;
@@ -228,6 +240,17 @@ void live_send_all(struct http *http, const char *text, size_t len)
     for (struct conn *conn = next_client(http, NULL), *next; conn; conn = next) {
         next = next_client(http, conn);
         send_text(conn, text, len);
+    }
+}
+
+void live_send_pulse(struct http *http, struct blob *blob)
+{
+    for (struct conn *conn = next_client(http, NULL), *next; conn; conn = next) {
+        next = next_client(http, conn);
+        if (!conn->request->pulse || !has_room(conn, blob->len))
+            continue;
+        blob_add(http->live.scratch, blob);
+        evhttp_send_reply_chunk(conn->request->ev, http->live.scratch);
     }
 }
 

@@ -35,6 +35,12 @@ static void blob_sent(const void *bytes, size_t len, void *blob)
     blob_unref(blob);
 }
 
+void blob_add(struct evbuffer *out, struct blob *blob)
+{
+    if (evbuffer_add_reference(out, blob->bytes, blob->len, blob_sent, blob_ref(blob)) != 0)
+        blob_unref(blob);
+}
+
 /* ---- header lines ---- */
 
 /* As evhttp_add_header(), which refuses line ends. evhttp frees it with free(); malloc() and not
@@ -168,9 +174,8 @@ void reply_blob(struct http_request *request, int status, const char *head, stru
     struct evbuffer *body = reply_body(request);
     if (!body)
         return;
-    if (!request->head &&
-        evbuffer_add_reference(body, blob->bytes, blob->len, blob_sent, blob_ref(blob)) != 0)
-        blob_unref(blob);
+    if (!request->head)
+        blob_add(body, blob);
     reply_send(request, status, "Content-Type", head, blob->len);
 }
 

@@ -7,6 +7,7 @@
 //
 // The stream asks for the topics that some page in sight was made from. "system" costs the daemon a
 // look at itself every other second, so it matters that nobody asks for it who does not show it.
+// The pulse (what happens, event by event) flows only while some page in sight wants it.
 
 const USUAL = ["herd", "logs", "events", "facts", "config"]; // as long as a page does not know better
 const LOCK = "shepherd-events";
@@ -16,7 +17,8 @@ const QUIET_MS = 30000; // heartbeats cannot be seen from here: after this silen
 const PROBE_WITHIN_MS = 5000;
 
 const me = Math.random().toString(36).slice(2);
-const needs = new Map(); // page → its topics; the page that holds the stream knows all
+const needs = new Map(); // page → { topics, pulse }; the page that holds the stream knows all
+const pulse_listeners = []; // of this page
 let told = null; // the callbacks of events_start()
 let version = null;
 let away_since = null; // ms when the stream broke; null: it is there
@@ -25,7 +27,7 @@ let channel = null;
 let let_go = null; // gives the lock back
 let wanted = null; // AbortController of the request for the lock
 let source = null;
-let source_topics = "";
+let source_url = "";
 let retry_timer = 0;
 let watchdog = 0;
 let heard_at = 0;
@@ -34,10 +36,11 @@ let heard_at = 0;
 
 function hear(message) {
     if (message.kind === "topic") told.on_topic(message.topic);
+    else if (message.kind === "pulse") hear_pulse(message.events);
     else if (message.kind === "hello") hear_hello(message.version);
     else if (message.kind === "away") set_away(message.since_ms);
     else if (message.kind === "need") hear_need(message);
-    else if (message.kind === "bye") needs.delete(message.page);
+    else if (message.kind === "bye") hear_bye(message);
     else if (message.kind === "who") answer_who();
 }
 
@@ -47,6 +50,10 @@ function hear_hello(new_version) {
     set_away(null);
     if (was && version !== was) told.on_version();
     else told.on_back();
+}
+
+function hear_pulse(events) {
+    for (const event of events) for (const listener of pulse_listeners) listener(event);
 }
 
 function set_away(since_ms) {
@@ -73,50 +80,79 @@ function tell(message) {
 
 /** A page came into sight, or took over the stream and wants to know who is there. */
 function answer_who() {
-    tell_others({ kind: "need", page: me, topics: needs.get(me) });
+    tell_others({ kind: "need", page: me, ...needs.get(me) });
     if (!let_go) return;
     if (away_since !== null) tell_others({ kind: "away", since_ms: away_since });
     else if (source && version) tell_others({ kind: "hello", version });
 }
 
-function hear_need({ page, topics }) {
-    needs.set(page, topics);
-    if (source && wanted_topics() !== source_topics) {
-        stream_shut();
-        stream_open();
-    }
+function hear_need({ page, topics, pulse }) {
+    needs.set(page, { topics, pulse });
+    if (source && wanted_url() !== source_url) stream_anew();
+}
+
+/** Topics too many do no harm until the next change; a pulse that nobody wants is work for nothing. */
+function hear_bye({ page }) {
+    const had_pulse = is_pulse_wanted();
+    needs.delete(page);
+    if (source && had_pulse && !is_pulse_wanted()) stream_anew();
+}
+
+function is_pulse_wanted() {
+    return [...needs.values()].some(({ pulse }) => pulse);
 }
 
 function wanted_topics() {
-    const topics = [...new Set([...needs.values()].flat())];
+    const topics = [...new Set([...needs.values()].flatMap(({ topics }) => topics))];
     return topics.sort().join(",") || "config"; // none would mean all
+}
+
+function wanted_url() {
+    return `/events?topics=${wanted_topics()}${is_pulse_wanted() ? "&pulse=1" : ""}`;
+}
+
+function set_need(need) {
+    const message = { kind: "need", page: me, ...need };
+    if (told && !document.hidden) tell(message);
+    else hear_need(message);
 }
 
 /** This page was made from these topics. */
 export function events_need(topics) {
-    if (needs.get(me)?.join() === topics.join()) return;
-    const message = { kind: "need", page: me, topics };
-    if (told && !document.hidden) tell(message);
-    else hear_need(message);
+    const need = needs.get(me);
+    if (need?.topics.join() !== topics.join()) set_need({ topics, pulse: need?.pulse ?? false });
+}
+
+/**
+ * Hear what happens: listener({ event, miner_id, miner, value, text, at_ms }) for each event of
+ * events.def; what is not known is null. Not each one: at most 64 in 250 ms.
+ */
+export function events_pulse(listener) {
+    pulse_listeners.push(listener);
+    set_need({ topics: needs.get(me)?.topics ?? USUAL, pulse: true });
 }
 
 // ---- the stream -----------------------------------------------------------------------------
 
 function stream_open() {
-    source_topics = wanted_topics();
-    source = new EventSource(`/events?topics=${source_topics}`);
+    source_url = wanted_url();
+    source = new EventSource(source_url);
     heard_at = performance.now();
     source.onerror = stream_broke;
     source.addEventListener("hello", (event) => {
         heard_at = performance.now();
         tell({ kind: "hello", version: read_version(event.data) });
     });
-    for (const topic of source_topics.split(",")) {
+    for (const topic of wanted_topics().split(",")) {
         source.addEventListener(topic, () => {
             heard_at = performance.now();
             tell({ kind: "topic", topic });
         });
     }
+    source.addEventListener("pulse", (event) => {
+        heard_at = performance.now();
+        tell({ kind: "pulse", events: JSON.parse(event.data) });
+    });
     clearInterval(watchdog);
     watchdog = setInterval(stream_watch, QUIET_MS / 3);
 }
@@ -148,6 +184,11 @@ async function stream_watch() {
     }
 }
 
+function stream_anew() {
+    stream_shut();
+    stream_open();
+}
+
 function stream_shut() {
     clearTimeout(retry_timer);
     clearInterval(watchdog);
@@ -174,7 +215,7 @@ function join() {
             return new Promise((resolve) => (let_go = resolve));
         })
         .catch(() => {}); // aborted: the page was hidden before its turn came
-    tell_others({ kind: "need", page: me, topics: needs.get(me) });
+    tell_others({ kind: "need", page: me, ...needs.get(me) });
     tell_others({ kind: "who" });
 }
 
@@ -195,7 +236,7 @@ function leave() {
  */
 export function events_start(callbacks) {
     told = callbacks;
-    if (!needs.has(me)) needs.set(me, USUAL);
+    if (!needs.has(me)) needs.set(me, { topics: USUAL, pulse: false });
     if (navigator.locks) {
         channel = new BroadcastChannel(LOCK);
         channel.onmessage = (event) => {
