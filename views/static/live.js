@@ -9,7 +9,13 @@
 //   data-key="…"       a part that can travel alone: the element of a live.row()
 //   data-live-keep     the browser's own element: never touched while the page still has it
 //   data-live-pause    while text is selected in here, updates wait
-// and hear `shepherd:update` on document after each change.
+//   data-live-own      on <html>, by a script of the page: topics that it looks after itself
+// and hear on document
+//   shepherd:update    after each change
+//   shepherd:topic     detail is the name of a topic that moved, or null: anything may have
+// A script that changed the URL (history.replaceState) sends `shepherd:ask` to document: the page is
+// asked for at once, as it is at the new URL.
+// Each update leaves a performance measure "shepherd:update".
 
 import { Idiomorph } from "./idiomorph.js";
 import { clock_learn, clock_start, clock_tick } from "./clock.js";
@@ -21,6 +27,7 @@ const ANSWER_WITHIN_MS = 10000;
 const PARTS_TYPE = "text/vnd.shepherd.parts+html";
 
 let etag = null; // of what is shown; null: not known yet
+let shown_url = page_url(); // of what is shown
 let topics = null; // Set; null: not known yet, then anything may matter
 let asking = false;
 let dirty = false; // something moved while we were asking
@@ -45,27 +52,42 @@ async function ask() {
     dirty = false;
     asking = true;
     asked_at = performance.now();
-    const reply = await fetch_page();
+    const url = page_url();
+    if (url !== shown_url) etag = null; // that was another page's
+    const reply = await fetch_page(url);
     asking = false;
-    if (reply) take(reply);
+    if (url !== page_url()) return ask(); // the visitor went on meanwhile
+    if (reply) take(reply, url);
     if (!reply) ask_soon(RETRY_MS);
     else if (dirty) ask_soon();
 }
 
+/** The visitor wants another page, and not in a second. */
+function ask_now() {
+    clearTimeout(timer);
+    timer = 0;
+    if (!asking) ask();
+}
+
+function page_url() {
+    return location.href.split("#")[0];
+}
+
 /** { response, text }; null: no usable answer. If that lasts, events.js tells the visitor. */
-async function fetch_page() {
+async function fetch_page(url) {
     const headers = { Accept: "text/html" };
     if (etag) {
         headers["If-None-Match"] = etag;
         headers["X-Shepherd-Have"] = etag;
     }
+    const asked_ms = Date.now();
     try {
-        const response = await fetch(location.href.split("#")[0], {
+        const response = await fetch(url, {
             headers,
             cache: "no-store", // we do our own revalidation and want to see the 304
             signal: AbortSignal.timeout(ANSWER_WITHIN_MS),
         });
-        clock_learn(response);
+        clock_learn(response, asked_ms);
         if (response.status !== 304 && !response.ok) return null;
         return { response, text: await response.text() };
     } catch {
@@ -73,9 +95,10 @@ async function fetch_page() {
     }
 }
 
-function take({ response, text }) {
+function take({ response, text }, url) {
     const type = response.headers.get("Content-Type") ?? "";
     if (response.status === 304 || show(text, type)) {
+        shown_url = url;
         learn(response);
     } else {
         etag = null; // a part that this page does not have: next time the whole page
@@ -105,17 +128,31 @@ const MORPH = {
 
 /** false: the reply does not fit to this page. */
 function show(text, type) {
+    const start = performance.now();
     const fits = type.startsWith(PARTS_TYPE) ? show_parts(text) : show_page(text);
     if (fits) document.dispatchEvent(new CustomEvent("shepherd:update"));
+    performance.measure("shepherd:update", { start });
     return fits;
 }
 
 function show_page(text) {
     const fresh = new DOMParser().parseFromString(text, "text/html");
+    copy_settings(fresh.documentElement);
     clock_tick(fresh); // so that morphing does not touch ages at all
     if (document.title !== fresh.title) document.title = fresh.title;
     Idiomorph.morph(document.body, fresh.body, { ...MORPH, morphStyle: "outerHTML" });
     return true;
+}
+
+// What the configuration says of language, looks and clocks. The rest of <html> is the browser's.
+const SETTINGS = ["lang", "data-theme", "data-timezone", "data-hour12", "data-seconds", "data-date"];
+
+function copy_settings(fresh) {
+    for (const name of SETTINGS) {
+        const value = fresh.getAttribute(name);
+        if (value === null) document.documentElement.removeAttribute(name);
+        else document.documentElement.setAttribute(name, value);
+    }
 }
 
 // Elements stand one after the other, each with its data-key in its first tag.
@@ -176,14 +213,20 @@ window.addEventListener("pageshow", (event) => {
     if (event.persisted) ask_soon();
 });
 
+function hear_topic(topic) {
+    document.dispatchEvent(new CustomEvent("shepherd:topic", { detail: topic }));
+    const own = document.documentElement.dataset.liveOwn?.split(",") ?? [];
+    if (!own.includes(topic) && (!topics || topics.has(topic))) ask_soon();
+}
+
+document.addEventListener("shepherd:ask", ask_now);
 clock_start();
 await ask(); // learns ETag and topics, and shows what moved since the page was sent
 events_start({
-    on_topic: (topic) => {
-        if (!topics || topics.has(topic)) ask_soon();
-    },
+    on_topic: hear_topic,
     on_back: () => {
         document.documentElement.dataset.live = "on"; // from here on a change comes by itself
+        document.dispatchEvent(new CustomEvent("shepherd:topic", { detail: null }));
         ask_soon(); // whatever moved while we could not hear
     },
     on_version: () => location.reload(), // the daemon was upgraded: new scripts, new styles
