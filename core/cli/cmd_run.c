@@ -302,6 +302,7 @@ static int start(struct daemon *daemon)
     rc = open_http(daemon);
     if (rc)
         return rc;
+    pulse_start(daemon);
     start_plugins(daemon);
     topic_subscribe(daemon->topics, on_herd_moved, daemon);
     say_event(daemon, SHEP_EV_DAEMON_START, SHEP_VERSION);
@@ -310,7 +311,6 @@ static int start(struct daemon *daemon)
 
 /* ---- stop ---- */
 
-    pulse_start(daemon);
 static void on_drained(void *arg)
 {
     struct daemon *daemon = arg;
@@ -332,6 +332,7 @@ static void stop(struct daemon *daemon)
 {
     if (daemon->http)
         http_free(daemon->http);
+    daemon->http = NULL; /* what happens from here on has no browsers */
     if (daemon->scripts)
         script_pool_free(daemon->scripts);
     if (daemon->keeper)
@@ -340,7 +341,6 @@ static void stop(struct daemon *daemon)
         plugins_stop(daemon->plugins);
     if (daemon->loop)
         loop_work_finish(daemon->loop);
-    daemon->http = NULL; /* what happens from here on has no browsers */
     if (daemon->store) {
         say_event(daemon, SHEP_EV_DAEMON_STOP, SHEP_VERSION);
         store_close(daemon->store);

@@ -75,17 +75,17 @@ void http_reply(struct http_request *request, int status, const char *content_ty
 /* What /healthz answers: NULL or "": 200 ok; else 503 with the text. */
 void http_health_set(struct http *http, const char *(*fn)(void *arg), void *arg);
 
-struct http_stats {
-    unsigned connections, sse_clients;
-    uint64_t requests, cache_hits, cache_misses, not_modified, parts_replies;
-    uint64_t rejected_host, rejected_deadline, rejected_limit, accept_pauses, sse_dropped;
 /* What happens, for browsers that asked with /events?pulse=1: one JSON object in one line, at most
  * 4 KiB; copied. Many at once: some are left out, never those to keep. */
 void http_pulse(struct http *http, const char *json, bool keep);
 bool http_pulse_wanted(const struct http *http); /* false: nobody would hear it */
 
+struct http_stats {
+    unsigned connections, sse_clients;
+    uint64_t requests, cache_hits, cache_misses, not_modified, parts_replies;
+    uint64_t rejected_host, rejected_deadline, rejected_limit, accept_pauses, sse_dropped;
+    uint64_t pulse_sent, pulse_dropped; /* events */
     size_t cache_bytes, cache_entries;
 };
 void http_stats_get(const struct http *http, struct http_stats *out);
 #endif
-    uint64_t pulse_sent, pulse_dropped; /* events */

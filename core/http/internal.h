@@ -214,8 +214,6 @@ struct live {
     struct evbuffer *scratch;
 };
 
-struct http {
-    LIST_ENTRY(http) instances;
 /* ---- what happens (pulse.c) ---- */
 struct pulse {
     struct pulse_item {
@@ -228,6 +226,8 @@ struct pulse {
     struct loop_timer *timer;
 };
 
+struct http {
+    LIST_ENTRY(http) instances;
     struct loop *loop;
     struct topics *topics;
     struct script_pool *pool;
@@ -246,10 +246,10 @@ struct pulse {
     struct cache cache;
     struct statics statics;
     struct live live;
+    struct pulse pulse;
     struct http_stats stats;
     struct complain host_complaint;
     bool draining;
-    struct pulse pulse;
     loop_fn drained;
     void *drained_arg;
     struct loop_timer *drain_timer;
@@ -296,14 +296,14 @@ void reply_blob(struct http_request *request, int status, const char *head, stru
 struct blob *blob_new(size_t len);
 struct blob *blob_ref(struct blob *blob);
 void blob_unref(struct blob *blob);
-
-/* cache.c */
-void cache_init(struct http *http);
 void blob_add(struct evbuffer *out, struct blob *blob); /* by reference */
 
 /* locale.c */
 const char *request_locale(const struct http_request *request);
 const char *locale_accepted(struct http *http, const char *accept_language); /* NULL: none */
+
+/* cache.c */
+void cache_init(struct http *http);
 void cache_free(struct http *http);
 void cache_serve(struct http_request *request);
 void cache_system_moved(struct http *http);
@@ -328,10 +328,10 @@ void live_serve(struct http_request *request, void *arg);
 void live_gone(struct http_request *request);
 void live_end(struct http *http); /* end every stream, politely */
 void live_send_all(struct http *http, const char *text, size_t len);
-#endif
 void live_send_pulse(struct http *http, struct blob *blob); /* to those who asked for it */
 
 /* pulse.c */
 void pulse_joined(struct http *http);
 void pulse_left(struct http *http);
 void pulse_clear(struct http *http);
+#endif
