@@ -5,14 +5,9 @@ local _, core = ...
 
 local locale = {}
 
---- Languages that have a catalogue, besides English.
-locale.languages = { "de", "es" }
-
 local function catalogue(language)
-    for _, known in ipairs(locale.languages) do
-        if known == language then return require("locale." .. language) end
-    end
-    return {}
+    local name = "locale." .. language
+    return core.has_module(name) and require(name) or {}
 end
 
 local words

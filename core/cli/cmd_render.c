@@ -12,6 +12,7 @@
 struct render {
     struct daemon daemon;
     struct reader *reader;
+    const char *lang; /* NULL: the configured one */
     int status;
     bool done;
 };
@@ -157,6 +158,16 @@ static char *route_dup(const char *view)
     return path;
 }
 
+/* NULL: asked for, and the views do not have it. */
+static const char *locale_of(const struct render *render)
+{
+    const json_t *display = json_object_get(render->daemon.config.keys, "display");
+    const char *configured = json_string_value(json_object_get(display, "locale"));
+    const char *wanted = render->lang ? render->lang : configured ? configured : "en";
+    const char *known = script_language_find(render->daemon.scripts, wanted, strlen(wanted));
+    return known || render->lang ? known : "en";
+}
+
 static int render_view(struct render *render, char *view, int64_t now_ms)
 {
     struct daemon *daemon = &render->daemon;
@@ -187,16 +198,21 @@ static int render_view(struct render *render, char *view, int64_t now_ms)
         if (query)
             *query++ = '\0';
         char *path = route_dup(view);
-        struct script_request request = {.path = path, .role = "viewer", .locale = "en"};
+        daemon->scripts = script_pool_new(daemon->loop, daemon->topics, &conf);
+        struct script_request request = {
+            .path = path, .role = "viewer", .locale = locale_of(render)};
         request.query = params;
         request.n_query = query ? split_query(query, params) : 0;
-        daemon->scripts = script_pool_new(daemon->loop, daemon->topics, &conf);
-        script_render(daemon->scripts, &request, on_page, render);
-        if (!render->done)
+        if (request.locale)
+            script_render(daemon->scripts, &request, on_page, render);
+        if (request.locale && !render->done)
             loop_run(daemon->loop);
         script_pool_free(daemon->scripts);
         free(path);
-        rc = render->status == 200 ? EX_OK : EX_DATAERR;
+        rc = !request.locale
+                 ? usage_error("render", "--lang: there is no lua/locale/%s.lua", render->lang)
+             : render->status == 200 ? EX_OK
+                                     : EX_DATAERR;
     }
     if (render->reader)
         reader_close(render->reader);
@@ -213,6 +229,7 @@ int cmd_render(int argc, char **argv)
     static const struct option options[] = {{"config", required_argument, NULL, 'c'},
                                             {"data-dir", required_argument, NULL, 'd'},
                                             {"now", required_argument, NULL, 'n'},
+                                            {"lang", required_argument, NULL, 'L'},
                                             {NULL, 0, NULL, 0}};
     struct render render = {0};
     struct config_overrides *overrides = &render.daemon.overrides;
@@ -223,6 +240,8 @@ int cmd_render(int argc, char **argv)
             overrides->file = optarg;
         else if (opt == 'd')
             overrides->data_dir = optarg;
+        else if (opt == 'L')
+            render.lang = optarg;
         else if (opt != 'n')
             return EX_USAGE;
         else if (!str_to_i64(optarg, &now_ms) || now_ms <= 0)

@@ -110,6 +110,12 @@ static void apply_miners(struct daemon *daemon, const json_t *miners)
     json_decref(gone);
 }
 
+static void use_locale(struct daemon *daemon, const struct config *config)
+{
+    const json_t *display = json_object_get(config->keys, "display");
+    http_locale_set(daemon->http, json_string_value(json_object_get(display, "locale")));
+}
+
 static void reload(struct daemon *daemon)
 {
     struct config fresh;
@@ -119,6 +125,7 @@ static void reload(struct daemon *daemon)
     } else {
         apply_miners(daemon, fresh.miners);
         http_hosts_set(daemon->http, (const char *const *)fresh.hosts, fresh.n_hosts);
+        use_locale(daemon, &fresh);
         if (!json_equal(json_object_get(fresh.keys, "plugins"),
                         json_object_get(daemon->config.keys, "plugins")) ||
             !json_equal(json_object_get(fresh.keys, "listen"),
@@ -236,6 +243,7 @@ static int open_http(struct daemon *daemon)
         free(dirs[i]);
     free(dirs);
     http_health_set(daemon->http, keeper_health, daemon);
+    use_locale(daemon, config);
     return listen_all(daemon);
 }
 

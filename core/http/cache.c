@@ -13,7 +13,7 @@ enum {
     ENTRY_OVERHEAD = 512
 };
 
-static const char role[] = "viewer", locale[] = "en";
+static const char role[] = "viewer";
 
 static size_t hash_add(size_t hash, const char *text)
 {
@@ -39,7 +39,7 @@ static void view_forget_params(struct view *view)
     free(view->params);
     view->params = NULL;
     view->n_params = 0;
-    view->known = false;
+    view->known = view->localized = false;
 }
 
 static struct view *view_get(struct cache *cache, const char *path, size_t hash)
@@ -79,12 +79,13 @@ static const char *param_get(const struct script_param *query, size_t n, const c
 
 /* The declared parameters in their order; lengths keep values from running into each other. Before
  * the first page came nobody knows which are declared: then all of them, marked as such. json: the
- * form in which a page that fails says so. */
+ * form in which a page that fails says so. The language counts for views that ask for it. */
 static void key_make(const struct view *view, const struct script_param *query, size_t n, bool json,
-                     struct buf *out)
+                     const char *locale, struct buf *out)
 {
-    buf_add_str(out, view->known ? "=" : "?");
-    buf_add_str(out, json ? "j" : "h");
+    bool any_language = view->known && !view->localized;
+    buf_printf(out, "%c%c%s:", view->known ? '=' : '?', json ? 'j' : 'h',
+               any_language ? "" : locale);
     size_t count = view->known ? view->n_params : n;
     for (size_t i = 0; i < count; i++) {
         const char *name = view->known ? view->params[i] : query[i].name;
@@ -276,7 +277,8 @@ static bool satisfied(const struct http_request *request, const struct script_pa
 /* What the page says about its parameters replaces what was known, and with it the keys. */
 static void view_learn(struct http *http, struct view *view, const struct script_page *page)
 {
-    bool same = view->known && view->n_params == page->n_params;
+    bool localized = view->localized || page->localized; /* some pages of it ask, some do not */
+    bool same = view->known && view->localized == localized && view->n_params == page->n_params;
     for (size_t i = 0; same && i < page->n_params; i++)
         same = strcmp(view->params[i], page->params[i]) == 0;
     if (same)
@@ -287,6 +289,7 @@ static void view_learn(struct http *http, struct view *view, const struct script
     for (size_t i = 0; i < page->n_params; i++)
         view->params[i] = shep_strdup(page->params[i]);
     view->n_params = page->n_params;
+    view->localized = localized;
     view->known = true;
 }
 
@@ -298,7 +301,7 @@ static struct entry *page_keep(struct http *http, struct view *view, struct flig
         return NULL; /* a failure may be over the next time */
     view_learn(http, view, page);
     struct buf key = {0};
-    key_make(view, flight->query, flight->n_query, flight->json, &key);
+    key_make(view, flight->query, flight->n_query, flight->json, flight->locale, &key);
     struct entry *entry = entry_get(http, view, key.data);
     buf_free(&key);
     entry_add_version(http, entry, script_page_ref(page));
@@ -375,6 +378,7 @@ static struct flight *flight_start(struct http_request *request, struct view *vi
     flight->key = shep_strdup(key);
     flight->gzip = gzip;
     flight->json = request_wants_json(request);
+    flight->locale = request_locale(request);
     flight_copy_query(flight, &request->target);
     TAILQ_INIT(&flight->waiters);
     LIST_INSERT_HEAD(&view->flights, flight, of_view);
@@ -382,7 +386,7 @@ static struct flight *flight_start(struct http_request *request, struct view *vi
                                     .query = flight->query,
                                     .n_query = flight->n_query,
                                     .role = role,
-                                    .locale = locale,
+                                    .locale = flight->locale,
                                     .want_gzip = gzip,
                                     .want_json = flight->json};
     script_render(request->http->pool, &render, flight_land, flight);
@@ -426,7 +430,8 @@ void cache_serve(struct http_request *request)
     struct view *view =
         view_get(cache, target->path, hash_add(14695981039346656037u, target->path));
     buf_clear(&cache->key);
-    key_make(view, target->query, target->n_query, request_wants_json(request), &cache->key);
+    key_make(view, target->query, target->n_query, request_wants_json(request),
+             request_locale(request), &cache->key);
     struct entry *entry = view->known ? *entry_slot(cache, view, cache->key.data,
                                                     hash_add(view->hash, cache->key.data))
                                       : NULL;

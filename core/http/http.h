@@ -52,6 +52,10 @@ void http_free(struct http *http);
 /* Replaces http_conf.hosts, for a configuration that was read again. Copied. */
 void http_hosts_set(struct http *http, const char *const *hosts, size_t n_hosts);
 
+/* The configured language of the pages: used when a request has no ?lang= of its own. NULL, "auto"
+ * or one that the views do not have: what the browser asks for. */
+void http_locale_set(struct http *http, const char *locale);
+
 /* ---- routes in C: /healthz, /events and /static/ are built in; others may be added before
  * http_listen() ---- */
 struct http_request; /* valid until http_reply() */

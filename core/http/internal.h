@@ -154,6 +154,7 @@ struct flight { /* one render, and who waits for it */
     struct http *http; /* NULL: the server is gone */
     struct view *view;
     char *key;
+    const char *locale; /* borrowed from the pool */
     struct script_param query[WIRE_QUERY_MAX];
     size_t n_query;
     char *store;
@@ -168,6 +169,7 @@ struct view { /* one path; lives while it has an entry or a flight */
     char **params; /* the declared ones; known once a page came */
     size_t n_params;
     bool known, pinned;
+    bool localized; /* a page of it asked for its language: that is part of the key */
     LIST_HEAD(, entry) entries;
     LIST_HEAD(, flight) flights;
 };
@@ -236,7 +238,8 @@ struct http {
     char **hosts;
     size_t n_hosts;
     char *version;
-    char date[40]; /* of date_s */
+    const char *locale; /* configured; NULL: by each request. Borrowed from the pool */
+    char date[40];      /* of date_s */
     int64_t date_s;
     const char *(*health)(void *arg);
     void *health_arg;

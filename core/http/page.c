@@ -29,12 +29,25 @@ static void lines_common(struct http *http, struct buf *out, const struct script
         buf_add_str(out, "\r\nRetry-After: 2");
 }
 
+static void lines_kept(struct buf *out, const struct script_page *page)
+{
+    buf_printf(out, "\r\nCache-Control: no-cache\r\nVary: Accept-Encoding%s",
+               page->localized ? ", Accept-Language" : "");
+}
+
+enum head_kind { HEAD_PLAIN, HEAD_GZIP, HEAD_NOT_KEPT };
+
 static char *head_make(struct http *http, const struct script_page *page, const char *type,
-                       const char *lines)
+                       enum head_kind kind)
 {
     struct buf head = {0};
     buf_add_str(&head, type && wire_value_safe(type) ? type : "text/plain; charset=utf-8");
-    buf_add_str(&head, lines);
+    if (kind == HEAD_GZIP)
+        buf_add_str(&head, "\r\nContent-Encoding: gzip");
+    if (kind == HEAD_NOT_KEPT)
+        buf_add_str(&head, "\r\nCache-Control: no-store");
+    else
+        lines_kept(&head, page);
     lines_common(http, &head, page);
     buf_add_str(&head, HTTP_SECURITY_HEAD);
     return buf_take(&head);
@@ -42,16 +55,14 @@ static char *head_make(struct http *http, const struct script_page *page, const 
 
 void version_init(struct http *http, struct version *version, struct script_page *page)
 {
-    static const char kept[] = "\r\nCache-Control: no-cache\r\nVary: Accept-Encoding";
-    static const char gzipped[] =
-        "\r\nContent-Encoding: gzip\r\nCache-Control: no-cache\r\nVary: Accept-Encoding";
     *version = (struct version){.page = page};
-    version->head = head_make(http, page, page->content_type,
-                              page->status < 500 ? kept : "\r\nCache-Control: no-store");
+    version->head =
+        head_make(http, page, page->content_type, page->status < 500 ? HEAD_PLAIN : HEAD_NOT_KEPT);
     if (page->gzip)
-        version->head_gzip = head_make(http, page, page->content_type, gzipped);
+        version->head_gzip = head_make(http, page, page->content_type, HEAD_GZIP);
     struct buf head = {0};
-    buf_printf(&head, "%s%s", page->etag, kept);
+    buf_add_str(&head, page->etag);
+    lines_kept(&head, page);
     buf_add_str(&head, HTTP_SECURITY_HEAD);
     version->head_304 = buf_take(&head);
 }
@@ -186,9 +197,9 @@ static bool reply_parts(struct http_request *request, struct entry *entry, const
             return false;
         /* no-store: a browser's own cache must not take the parts for the page */
         if (!newest->head_parts)
-            newest->head_parts = head_make(request->http, newest->page,
-                                           "text/vnd.shepherd.parts+html; charset=utf-8",
-                                           "\r\nCache-Control: no-store");
+            newest->head_parts =
+                head_make(request->http, newest->page,
+                          "text/vnd.shepherd.parts+html; charset=utf-8", HEAD_NOT_KEPT);
         request->http->stats.parts_replies++;
         reply_blob(request, 200, newest->head_parts, delta);
         return true;

@@ -81,6 +81,14 @@ void good_forget(struct memory *memory, struct view *view);
 void view_block(struct view *view, const struct deps *deps, int64_t begun_ms); /* wall clock */
 bool view_is_blocked(struct view *view); /* and ends the blocking when a file changed */
 
+/* ---- language.c ---- */
+struct languages {
+    char *names[64]; /* "de", "en", "pt-BR": sorted */
+    size_t n;
+};
+void languages_read(struct languages *languages, const char *lua_dir);
+void languages_clear(struct languages *languages);
+
 /* ---- one render ---- */
 enum stage { STAGE_NORMAL, STAGE_LAST_GOOD, STAGE_SHIPPED };
 struct job {
@@ -190,6 +198,7 @@ struct script_pool {
     pid_t dead[32]; /* killed, not reaped yet */
     size_t n_dead;
     struct memory memory;
+    struct languages languages;
     uint64_t n_renders, n_errors, n_killed;
     unsigned log_left;
     int64_t log_window_ms;

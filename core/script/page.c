@@ -100,6 +100,10 @@ static void get_page(struct cursor *c, struct done *done)
     if (status < 200 || status > 599)
         c->bad = true;
     page->status = (int)status;
+    uint32_t flags = get_u32(c);
+    if (flags >= PAGE_FLAGS_END)
+        c->bad = true;
+    page->localized = flags & PAGE_LOCALIZED;
     page->content_type = get_header_dup(c);
     page->location = get_header_dup(c);
     char *etag = get_header_dup(c);

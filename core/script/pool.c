@@ -408,6 +408,7 @@ struct script_pool *script_pool_new(struct loop *loop, struct topics *topics,
     TAILQ_INIT(&pool->finished);
     LIST_INIT(&pool->memory.views);
     LIST_INIT(&pool->memory.sources);
+    languages_read(&pool->languages, pool->lua_dir);
     start_processes(pool);
     return pool;
 }
@@ -435,6 +436,7 @@ void script_pool_free(struct script_pool *pool)
     loop_sweep(pool->loop, &pool->owner);
     free(pool->owner.complaint);
     memory_clear(&pool->memory);
+    languages_clear(&pool->languages);
     for (size_t i = 0; i < pool->n_view_dirs; i++)
         free(pool->view_dirs[i]);
     free(pool->exe);

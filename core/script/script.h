@@ -97,6 +97,7 @@ struct script_page {
     struct script_part *parts;
     size_t n_parts;
     uint64_t skeleton_hash; /* of the body without its parts, and of the order of their keys */
+    bool localized;         /* it asked for its language: another one may make another page */
     bool degraded;      /* last good code or shipped view with a banner: rendered again when a dep
                            changes */
     int64_t max_age_ms; /* how long it may be served although no topic moved; -1: for ever */
@@ -109,6 +110,10 @@ void script_page_unref(struct script_page *page);
 typedef void (*script_done_fn)(struct script_page *page, void *arg);
 void script_render(struct script_pool *pool, const struct script_request *request,
                    script_done_fn done, void *arg);
+
+/* The language by that name in whatever case: "en", or one with a catalogue in lua/locale/ when the
+ * pool was made. Borrowed; NULL: none. */
+const char *script_language_find(const struct script_pool *pool, const char *tag, size_t len);
 
 struct script_stats {
     unsigned n_processes, n_busy, waiting;

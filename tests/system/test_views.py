@@ -33,6 +33,17 @@ def test_an_edit_shows_on_the_next_request(daemon, tmp_path):
     assert d.get("/api/mine")[1].strip() == b'{"answer":42}'
 
 
+def test_each_reads_in_their_own_language(daemon, tmp_path):
+    d, views = with_views(daemon, tmp_path)
+    (views / "mine.html").write_text("<p><%= shepherd.request.locale %></p>\n")
+    german = {"Accept-Language": "de-AT,de;q=0.9,en;q=0.8"}
+    assert d.text("/mine") == "<p>en</p>\n"
+    response, body = d.get("/mine", german)
+    assert body == b"<p>de</p>\n" and "Accept-Language" in response.headers["Vary"]
+    assert d.get("/mine?lang=es", german)[1] == b"<p>es</p>\n"
+    assert d.get("/mine?lang=nowhere", german)[1] == b"<p>de</p>\n"
+
+
 def test_a_broken_edit_keeps_the_last_good_code(daemon, tmp_path):
     d, views = with_views(daemon, tmp_path)
     page = views / "mine.html"

@@ -184,7 +184,7 @@ static void ask(struct fixture *f, const char *target, struct slot *slot)
                                      .query = query,
                                      .n_query = n,
                                      .role = "viewer",
-                                     .locale = "en",
+                                     .locale = f->locale ? f->locale : "en",
                                      .want_gzip = true};
     script_render(f->pool, &request, on_page, slot);
     free(copy);

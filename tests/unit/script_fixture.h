@@ -25,6 +25,7 @@ struct fixture {
     struct script_pool *pool;
     struct script_conf conf; /* change it, then fixture_pool() */
     const char *view_dirs[1];
+    const char *locale; /* of the requests; "en" */
 };
 
 int fixture_setup(void **state); /* with the real lua/, no views, no database */

@@ -134,6 +134,79 @@ static void test_declared_parameters_are_the_key(void **state)
     assert_int_equal(stats().cache_entries, 5);
 }
 
+/* ---- the language of a page ---- */
+
+static void test_language_of_a_request(void **state)
+{
+    static const struct {
+        const char *accept, *language;
+    } cases[] = {
+        {"de", "de"},
+        {"DE-at,de;q=0.9", "de"},
+        {"fr,es;q=0.5,de;q=0.7", "de"},
+        {"es;q=0.5 , de ; q=0.5", "es"},
+        {"de;q=0, es;q=0.001", "es"},
+        {"fr-CH, fr;q=0.9", "en"},
+        {"pt-br;q=0.3,de;q=0.29", "pt-BR"},
+        {"pt", "en"},
+        {"*, de;q=0.9", "en"},
+        {"de;q=", "en"},
+        {"de;q=x;q=1", "en"},
+        {",,; ,-,--,;q=1,de-", "de"},
+        {"de;q=1.5,es;q=0.999", "de"},
+        {"dee,d,de-DE-1996", "de"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char *line = shep_asprintf("Accept-Language: %s\r\n", cases[i].accept);
+        assert_string_equal(ask("GET /words", line)->body, cases[i].language);
+        free(line);
+    }
+    assert_string_equal(ask("GET /words", "")->body, "en");
+    assert_string_equal(ask("GET /words?lang=es", "Accept-Language: de\r\n")->body, "es");
+    assert_string_equal(ask("GET /words?lang=xx", "Accept-Language: de\r\n")->body, "de");
+    http_locale_set(t.http, "de");
+    assert_string_equal(ask("GET /words", "Accept-Language: es\r\n")->body, "de");
+    assert_string_equal(ask("GET /words?lang=en", "Accept-Language: es\r\n")->body, "en");
+    http_locale_set(t.http, "auto");
+    assert_string_equal(ask("GET /words", "Accept-Language: es\r\n")->body, "es");
+}
+
+/* A language is rendered once; a page that has no words is rendered once for all. */
+static void test_language_is_in_the_key(void **state)
+{
+    static const char *const languages[] = {"", "Accept-Language: de\r\n",
+                                            "Accept-Language: es\r\n"};
+    for (size_t i = 0; i < 9; i++)
+        ask("GET /words", languages[i % 3]);
+    assert_int_equal(t.pool.n_renders, 3);
+    assert_string_equal(header(&the_reply, "Vary"), "Accept-Encoding, Accept-Language");
+    char *etag =
+        shep_asprintf("Accept-Language: es\r\nIf-None-Match: %s\r\n", header(&the_reply, "ETag"));
+    assert_int_equal(ask("GET /words", etag)->status, 304);
+    assert_string_equal(header(&the_reply, "Vary"), "Accept-Encoding, Accept-Language");
+    free(etag);
+    t.pool.n_renders = 0;
+    ask("GET /api/herd_data", "");
+    for (size_t i = 0; i < 6; i++)
+        ask("GET /api/herd_data", languages[i % 3]);
+    assert_int_equal(t.pool.n_renders, 1);
+    assert_string_equal(header(&the_reply, "Vary"), "Accept-Encoding");
+}
+
+/* Two who wait for one rendering each, in their own language. */
+static void test_languages_in_flight(void **state)
+{
+    int german = client_open(), spanish = client_open();
+    client_send(german, "GET /words HTTP/1.1\r\nHost: localhost\r\nAccept-Language: de\r\n\r\n");
+    client_send(spanish, "GET /words?lang=es HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    client_read(german, &the_reply, false);
+    assert_string_equal(the_reply.body, "de");
+    client_read(spanish, &the_reply, false);
+    assert_string_equal(the_reply.body, "es");
+    close(german);
+    close(spanish);
+}
+
 static void test_not_modified(void **state)
 {
     char etag[64];
@@ -437,6 +510,9 @@ int main(void)
         TEST(test_single_flight),
         TEST(test_no_older_than_the_question),
         TEST(test_declared_parameters_are_the_key),
+        TEST(test_language_of_a_request),
+        TEST(test_language_is_in_the_key),
+        TEST(test_languages_in_flight),
         TEST(test_not_modified),
         TEST(test_gzip),
         TEST(test_head),

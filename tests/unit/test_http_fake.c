@@ -1,6 +1,7 @@
 #include "unit/test_http_fake.h"
 
 #include <assert.h>
+#include <strings.h>
 
 static struct script_pool *the_pool; /* script_deps_fresh() has no pool */
 
@@ -22,9 +23,18 @@ void fake_pool_init(struct script_pool *pool, struct loop *loop, struct topics *
 
 /* ---- routes ---- */
 
-static const char *const routes[] = {"/",      "/parts", "/api/herd_data", "/slow",  "/never",
-                                     "/query", "/bulk",  "/fail",          "/busy",  "/once",
-                                     "/brief", "/moved", "/hostile",       "/system"};
+static const char *const routes[] = {"/",      "/parts", "/api/herd_data", "/slow",   "/never",
+                                     "/query", "/bulk",  "/fail",          "/busy",   "/once",
+                                     "/brief", "/moved", "/hostile",       "/system", "/words"};
+
+const char *script_language_find(const struct script_pool *pool, const char *tag, size_t len)
+{
+    static const char *const known[] = {"de", "en", "es", "pt-BR"};
+    for (size_t i = 0; i < ARRAY_LEN(known); i++)
+        if (strlen(known[i]) == len && strncasecmp(known[i], tag, len) == 0)
+            return known[i];
+    return NULL;
+}
 
 void script_route_find(struct script_pool *pool, const char *path, bool shipped_only,
                        struct script_route *out)
@@ -137,6 +147,9 @@ static void fill(struct script_pool *pool, const struct script_request *request,
     } else if (strcmp(path, "/system") == 0) {
         page->topics = 1u << TOPIC_SYSTEM;
         buf_printf(body, "system %llu", (unsigned long long)topic_seq(pool->topics, TOPIC_SYSTEM));
+    } else if (strcmp(path, "/words") == 0) {
+        page->localized = true;
+        buf_add_str(body, request->locale);
     } else if (strcmp(path, "/fail") == 0) {
         page->status = 500;
         buf_add_str(body, "views/fail.html:12: boom");

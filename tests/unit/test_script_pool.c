@@ -44,7 +44,8 @@ static void fake_wait_for(enum frame_type type)
     }
 }
 
-static void put_done(struct buf *out, uint32_t status, const char *type, uint32_t offset)
+static void put_page(struct buf *out, uint32_t status, uint32_t flags, const char *type,
+                     uint32_t offset)
 {
     size_t mark = frame_begin(out, FRAME_DONE);
     put_u8(out, DONE_PAGE);
@@ -52,6 +53,7 @@ static void put_done(struct buf *out, uint32_t status, const char *type, uint32_
     put_i64(out, -1); /* max age */
     put_u32(out, 0);  /* parameters */
     put_u32(out, status);
+    put_u32(out, flags);
     put_str(out, type);
     put_str(out, "");
     put_str(out, "W/\"x\"");
@@ -65,6 +67,11 @@ static void put_done(struct buf *out, uint32_t status, const char *type, uint32_
     put_str(out, "body");
     put_str(out, "");
     frame_end(out, mark);
+}
+
+static void put_done(struct buf *out, uint32_t status, const char *type, uint32_t offset)
+{
+    put_page(out, status, 0, type, offset);
 }
 
 static void put_empty(struct buf *out, enum frame_type type)
@@ -83,6 +90,8 @@ static void fake_answer(const char *lie, struct buf *out)
         put_done(out, 200, "text/html", 3);
     } else if (strcmp(lie, "far-part") == 0) {
         put_done(out, 200, "text/html", UINT32_MAX);
+    } else if (strcmp(lie, "flags") == 0) {
+        put_page(out, 200, PAGE_FLAGS_END, "text/html", 0);
     } else if (strcmp(lie, "empty") == 0) {
         put_empty(out, FRAME_DONE);
     } else if (strcmp(lie, "dep") == 0) {
@@ -150,9 +159,9 @@ static void use_fake(struct fixture *f, const char *lie)
 
 static void test_lies_end_the_process_not_the_daemon(void **state)
 {
-    static const char *const lies[] = {"status", "header", "part",    "far-part",  "empty",
-                                       "dep",    "source", "log",     "direction", "topic",
-                                       "needs",  "length", "garbage", "dies"};
+    static const char *const lies[] = {"status", "header", "part",   "far-part", "flags",
+                                       "empty",  "dep",    "source", "log",      "direction",
+                                       "topic",  "needs",  "length", "garbage",  "dies"};
     struct fixture *f = *state;
     for (size_t i = 0; i < ARRAY_LEN(lies); i++) {
         use_fake(f, lies[i]);

@@ -140,6 +140,29 @@ static void test_request(void **state)
     assert_string_equal(page->content_type, "text/html; charset=utf-8");
 }
 
+/* A catalogue is a file: nothing else has to know of it. What it does not have is English. */
+static void test_words(void **state)
+{
+    struct fixture *f = lua_view(state, "return html.raw(t('Hello') .. t('%d of %d', 1, 2) ..\n"
+                                        "t('Raw logs') .. shepherd.request.locale)");
+    fixture_copy_lua(f);
+    fixture_write(f, "lua/locale/pt-BR.lua", "return { Hello = 'Oi', ['%d of %d'] = '%d/%d' }");
+    fixture_pool(f);
+    f->locale = "pt-BR";
+    assert_body(fixture_render(f, "/api/x"), "Oi1/2Raw logspt-BR");
+    assert_true(fixture_render(f, "/api/x")->localized);
+    f->locale = "fr";
+    assert_body(fixture_render(f, "/api/x"), "Hello1 of 2Raw logsfr");
+    fixture_write(f, "lua/locale/fr.lua", "return {\n Hello = = 'Salut' }");
+    assert_has(fixture_render(f, "/api/x"), "lua/locale/fr.lua:2");
+    lua_view(state, "return { shepherd.request.path }");
+    assert_false(fixture_render(f, "/api/x")->localized);
+    assert_string_equal(script_language_find(f->pool, "PT-br", 5), "pt-BR");
+    assert_string_equal(script_language_find(f->pool, "en", 2), "en");
+    assert_null(script_language_find(f->pool, "pt-BR", 2));
+    assert_null(script_language_find(f->pool, "auto", 4));
+}
+
 static void test_respond(void **state)
 {
     struct fixture *f = lua_view(state, "shepherd.respond{ location = '/config#pools' }");
@@ -383,6 +406,7 @@ int main(void)
         T(test_params),
         T(test_facts_config_system),
         T(test_request),
+        T(test_words),
         T(test_respond),
         T(test_age),
         T(test_json),

@@ -234,6 +234,16 @@ static void set_field(lua_State *L, const char *name, const char *value)
     lua_setfield(L, -2, name);
 }
 
+/* The language is told when somebody asks for it: a page that does not is the same for all. */
+static int request_index(lua_State *L)
+{
+    if (lua_type(L, 2) != LUA_TSTRING || strcmp(lua_tostring(L, 2), "locale") != 0)
+        return 0;
+    render_of(L)->localized = true;
+    lua_pushstring(L, render_of(L)->request->locale);
+    return 1;
+}
+
 /* shepherd.request: path, name, role, locale; of a page [id]: id. */
 static void push_request(lua_State *L, const struct request *request)
 {
@@ -243,7 +253,12 @@ static void push_request(lua_State *L, const struct request *request)
     set_field(L, "path", request->path);
     set_field(L, "name", request->route);
     set_field(L, "role", request->role);
-    set_field(L, "locale", request->locale);
+    lua_createtable(L, 0, 2);
+    lua_pushcfunction(L, request_index);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
 }
 
 void api_open(lua_State *L)

@@ -225,6 +225,15 @@ static int l_require(lua_State *L)
     return 1;
 }
 
+/* core.has_module(name): would require(name) find a file? */
+static int l_has_module(lua_State *L)
+{
+    char file[PROTO_NAME_MAX + 16];
+    module_file(L, luaL_checkstring(L, 1), file, sizeof file);
+    lua_pushboolean(L, files_exists(L, file));
+    return 1;
+}
+
 /* core.template(name): the compiled function of views/NAME.html. */
 static int l_template(lua_State *L)
 {
@@ -383,9 +392,13 @@ static void open_prelude(lua_State *L, int core)
 
 void sandbox_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"depth", l_depth},       {"unwind", l_unwind},
-                                         {"template", l_template}, {"environment", l_environment},
-                                         {"global", l_global},     {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"depth", l_depth},
+                                         {"unwind", l_unwind},
+                                         {"template", l_template},
+                                         {"environment", l_environment},
+                                         {"global", l_global},
+                                         {"has_module", l_has_module},
+                                         {NULL, NULL}};
     open_libraries(L);
     lua_newtable(L);
     int core = lua_gettop(L);

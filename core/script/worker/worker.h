@@ -186,6 +186,7 @@ struct render {
     char *params[PROTO_PARAMS_MAX];
     size_t n_params;
     bool not_found;
+    bool localized;     /* it asked for its language */
     struct buf scratch; /* of one C function at a time */
     json_t *decoded;    /* of json.decode, until it is in Lua */
     struct query_result *rows;
