@@ -1,0 +1,294 @@
+-- The table of the flock: which columns there are, who is shown, in which order, and the links that
+-- change it. All of it stands in the URL, so that a bookmark or a kiosk keeps it.
+--
+--   q        text in name, location, worker, pool or firmware
+--   status   online, idle, silent, resetting or offline
+--   group, tag   as the configuration names them
+--   sort, dir    id of a column; "asc" or "desc"
+--   by       group, location, firmware, pool or status: a heading with totals for each
+--   cols     ids of the columns to show, with commas
+--   page     1, 2, … of at most `flock.page_rows` miners each
+--
+-- With 1,000 miners a page has to be made in some milliseconds: filtering and sorting touch only the
+-- fields that they need, the rest is made for the rows that are shown.
+local html = require "html"
+
+local flock = {}
+
+flock.page_rows = 100
+flock.params = { q = "", status = "", group = "", tag = "", sort = "name", dir = "", by = "", cols = "", page = 1 }
+flock.statuses = { "online", "idle", "silent", "resetting", "offline" }
+flock.groupings = { "group", "location", "firmware", "pool", "status" }
+
+local ORDER = {}
+for i, status in ipairs(flock.statuses) do ORDER[status] = i end
+local URL_ORDER = { "q", "status", "group", "tag", "sort", "dir", "by", "cols", "page" }
+local SEARCHED = { "name", "location", "worker", "pool", "firmware" }
+
+--- BARN-2 comes before BARN-10: digits are compared by their value.
+function flock.natural(text)
+    return (text:lower():gsub("%d+", function(digits)
+        local value = digits:match("^0*(.*)$")
+        return ("%03d"):format(#value) .. value
+    end))
+end
+
+local function is_gone(miner)
+    local status = miner.status
+    return status == "offline" or status == "silent"
+end
+
+local function shares(miner)
+    return miner.shares_accepted or miner.shares_32bit
+end
+
+-- What a miner says all the time is no news when the miner is gone: it is sorted as unknown.
+local function current(field)
+    return function(miner)
+        if is_gone(miner) then return nil end
+        return miner[field]
+    end
+end
+
+local function last(field)
+    return function(miner) return miner[field] end
+end
+
+local function text(field)
+    return function(miner)
+        local value = miner[field]
+        return value and value ~= "" and flock.natural(value) or nil
+    end
+end
+
+-- id, title, and
+--   key    what it is sorted by; nil is unknown and goes to the end. None: it cannot be sorted
+--   down   large values first, as long as nobody says otherwise
+--   num    numbers: to the right
+--   usual  shown as long as nobody chose; "wide": on wide screens
+--   unit, decimals   of columns that show a number as it is
+flock.columns = {
+    { id = "status", title = t("Status"), key = function(m) return ORDER[m.status] or 9 end, usual = true },
+    { id = "name", title = t("Miner"), key = text "name", usual = true },
+    { id = "hashrate", title = t("Hash rate"), key = current "hashrate", down = true, num = true, usual = true },
+    { id = "spark", title = t("24 h"), usual = "wide" },
+    { id = "shares", title = t("Shares"), key = shares, down = true, num = true, usual = true },
+    { id = "best", title = t("Best difficulty"), key = last "best_difficulty", down = true, num = true, usual = true },
+    { id = "jobs", title = t("Jobs"), key = last "block_templates", down = true, num = true, usual = "wide" },
+    { id = "temp", title = t("Temp."), key = current "temperature", down = true, num = true, usual = true },
+    { id = "uptime", title = t("Uptime"), key = current "uptime", down = true, num = true, usual = "wide" },
+    { id = "pool", title = t("Pool, worker"), key = text "pool", usual = "wide" },
+    { id = "group", title = t("Group"), key = text "group" },
+    { id = "tags", title = t("Tags") },
+    { id = "location", title = t("Location"), key = text "location" },
+    { id = "firmware", title = t("Firmware"), key = text "firmware" },
+    { id = "ip", title = t("IP address"), key = text "ip" },
+    { id = "hashrate_24h", title = t("24 h mean"), key = last "hashrate_24h", down = true, num = true, unit = "H/s" },
+    { id = "best_difficulty_ever", title = t("Best ever"), key = last "best_difficulty_ever", down = true, num = true },
+    { id = "power", title = t("Power"), key = current "power", down = true, num = true, unit = "W" },
+    { id = "voltage", title = t("Voltage"), key = current "voltage", down = true, num = true, unit = "V" },
+    { id = "frequency", title = t("Frequency"), key = current "frequency", down = true, num = true, unit = "Hz" },
+    { id = "fan_speed", title = t("Fan"), key = current "fan_speed", down = true, num = true, unit = "rpm", decimals = 0 },
+    { id = "rssi", title = t("Signal"), key = current "rssi", down = true, num = true, unit = "dBm", decimals = 0 },
+    { id = "seen", title = t("Seen"), key = last "last_seen_ms", down = true, num = true, usual = true },
+}
+local column_of = {}
+for _, column in ipairs(flock.columns) do column_of[column.id] = column end
+
+--- The columns to show, in their order; the name is always there. Second: whether somebody chose.
+function flock.shown_columns(cols)
+    local chosen, any = { name = true }, false
+    for id in cols:gmatch("[%w_]+") do
+        if column_of[id] then chosen[id], any = true, true end
+    end
+    local shown = {}
+    for _, column in ipairs(flock.columns) do
+        if any and chosen[column.id] or not any and column.usual then shown[#shown + 1] = column end
+    end
+    return shown, any
+end
+
+--- The link to this table with something else: flock.url(params, { page = 2, q = false }).
+-- What stands at its default is left out. Any change but that of the page goes back to page 1.
+function flock.url(params, changes)
+    local out = {}
+    for _, name in ipairs(URL_ORDER) do
+        local value = params[name]
+        if name == "page" then value = 1 end
+        if changes[name] ~= nil then value = changes[name] or flock.params[name] end
+        if value ~= flock.params[name] then
+            out[#out + 1] = name .. "=" .. tostring(value):gsub("[^%w._~,-]", function(c)
+                return ("%%%02X"):format(c:byte())
+            end)
+        end
+    end
+    return #out > 0 and "/?" .. table.concat(out, "&") or "/"
+end
+
+--- Which way a column is sorted: "asc", "desc"; nil: by another one.
+function flock.direction(params, column)
+    if params.sort ~= column.id then return nil end
+    if params.dir == "asc" or params.dir == "desc" then return params.dir end
+    return column.down and "desc" or "asc"
+end
+
+--- The link of a column's head: sort by it; the other way round if that is so already.
+function flock.sort_url(params, column)
+    local now = flock.direction(params, column)
+    local usual = column.down and "desc" or "asc"
+    local next_way = now == usual and (usual == "asc" and "desc" or "asc") or usual
+    return flock.url(params, { sort = column.id, dir = next_way ~= usual and next_way or false })
+end
+
+--- The link that shows a column, or takes it away.
+function flock.column_url(params, column)
+    local ids, was = {}, false
+    for _, shown in ipairs(flock.shown_columns(params.cols)) do
+        if shown.id == column.id then was = true else ids[#ids + 1] = shown.id end
+    end
+    if not was then ids[#ids + 1] = column.id end
+    return flock.url(params, { cols = table.concat(ids, ",") })
+end
+
+-- ---- who is shown -----------------------------------------------------------------------------
+
+local function has_tag(miner, tag)
+    for _, value in ipairs(miner.tags or {}) do
+        if value == tag then return true end
+    end
+    return false
+end
+
+local function has_text(miner, wanted)
+    for _, field in ipairs(SEARCHED) do
+        local value = miner[field]
+        if value and value:lower():find(wanted, 1, true) then return true end
+    end
+    return false
+end
+
+--- Whether anything but everybody was asked for.
+function flock.is_filtered(params)
+    return params.q ~= "" or params.status ~= "" or params.group ~= "" or params.tag ~= ""
+end
+
+function flock.filter(miners, params)
+    if not flock.is_filtered(params) then return miners end
+    local wanted = params.q:lower()
+    local out = {}
+    for _, miner in ipairs(miners) do
+        if (params.status == "" or miner.status == params.status)
+            and (params.group == "" or miner.group == params.group)
+            and (params.tag == "" or has_tag(miner, params.tag))
+            and (wanted == "" or has_text(miner, wanted)) then
+            out[#out + 1] = miner
+        end
+    end
+    return out
+end
+
+--- The groups and tags that there are, sorted.
+function flock.labels(miners)
+    local groups, tags, seen = {}, {}, {}
+    local function add(list, kind, value)
+        if not value or value == "" or seen[kind .. value] then return end
+        seen[kind .. value] = true
+        list[#list + 1] = value
+    end
+    for _, miner in ipairs(miners) do
+        add(groups, "g", miner.group)
+        for _, tag in ipairs(miner.tags or {}) do add(tags, "t", tag) end
+    end
+    table.sort(groups)
+    table.sort(tags)
+    return groups, tags
+end
+
+-- ---- in which order ---------------------------------------------------------------------------
+
+local function group_name(miner, by)
+    local value = miner[by]
+    return value and value ~= "" and value or nil
+end
+
+local function entry_of(miner, key, by)
+    local group = by and group_name(miner, by)
+    return {
+        miner = miner,
+        name = flock.natural(miner.name),
+        key = key and key(miner),
+        group = group,
+        group_key = by and (group and "1" .. (by == "status" and ORDER[group] or flock.natural(group)) or "2"),
+    }
+end
+
+-- Unknown values are at the end, whichever way; equal ones go by name.
+local function compare(down)
+    return function(a, b)
+        if a.group_key ~= b.group_key then return a.group_key < b.group_key end
+        local x, y = a.key, b.key
+        if x ~= y then
+            if x == nil or y == nil then return y == nil end
+            if down then return x > y end
+            return x < y
+        end
+        if a.name ~= b.name then return a.name < b.name end
+        return a.miner.id < b.miner.id
+    end
+end
+
+--- Entries { miner, group } in the order of the page.
+function flock.sort(miners, params)
+    local column = column_of[params.sort]
+    if not column or not column.key then column = column_of.name end
+    local by = flock.grouping(params)
+    local key = column.id ~= "name" and column.key or nil
+    local entries = {}
+    for i, miner in ipairs(miners) do
+        local entry = entry_of(miner, key, by)
+        if column.id == "name" then entry.key = entry.name end
+        entries[i] = entry
+    end
+    table.sort(entries, compare(flock.direction(params, column) == "desc"))
+    return entries
+end
+
+--- What the rows are grouped by; nil: nothing.
+function flock.grouping(params)
+    for _, by in ipairs(flock.groupings) do
+        if params.by == by then return by end
+    end
+    return nil
+end
+
+--- Totals of the group that begins with entry `first`: { miners, reporting, hashrate }.
+function flock.group_totals(entries, first)
+    local totals = { miners = 0, reporting = 0 }
+    for i = first, #entries do
+        if entries[i].group_key ~= entries[first].group_key then break end
+        local miner = entries[i].miner
+        local status = miner.status
+        totals.miners = totals.miners + 1
+        if status == "online" or status == "idle" then
+            totals.reporting = totals.reporting + 1
+            if miner.hashrate then totals.hashrate = (totals.hashrate or 0) + miner.hashrate end
+        end
+    end
+    return totals
+end
+
+--- The small charts of these miners: a table by id; empty where they cannot be made.
+function flock.sparks(entries, from, to)
+    local found, chart = pcall(require, "chart")
+    if not found or from > to then return {} end
+    local ids = {}
+    for i = from, to do ids[#ids + 1] = entries[i].miner.id end
+    return chart.sparks { metric = "hashrate", range = "24h", miners = ids }
+end
+
+--- Tags as words.
+function flock.tags(miner)
+    return html.join(miner.tags or {}, ", ")
+end
+
+return flock
