@@ -30,6 +30,23 @@
 -- true: nothing ever leaves this machine, not even the question for the price.
 -- offline = false
 
+-- How screens show things. What a page's address says counts more, so that two screens may differ:
+-- /play?dwell=60&dim=22-6
+-- display = {
+--   locale = "auto",                   -- language: "auto" is what the browser asks for; or "en", "de", "es"
+--   theme = "auto",                    -- "auto" is what the browser prefers; or "dark", "light", "contrast"
+--   timezone = "Europe/Vienna",        -- of the clocks; "" is that of the screen
+--   hour12 = false, seconds = true,    -- how clocks read
+--   date = "full",                     -- "full", "long", "medium", "short" as the language writes them; or "iso"
+--   views = { "kiosk", "health", "nerdminer", "matrix:30@18-23" }, -- of /play: name[:seconds][@from-to]
+--   dwell = 20,                        -- seconds that a view of /play stays
+--   dim = "22-6",                      -- hours of the night; "sun" from sunset to sunrise; "" never
+--   dim_level = 0.3, red = true,       -- brightness of the night, 0.05 to 1, and whether it is red
+--   latitude = 48.2, longitude = 16.4, -- degrees, for "sun"
+--   shift = true,                      -- move the picture by a few pixels now and then, against burn-in
+--   focus = { "offline", "best_share", "block_found" }, focus_s = 30, -- what interrupts /play, and for how many seconds
+-- }
+
 -- The miners. id (1 to 64 of A-Z a-z 0-9 . _ -), source and path are required.
 --   path      a device, a link to one (the names in /dev/serial/by-id/ stay the same after a reboot) or a pty
 --   baud      115200

@@ -51,6 +51,8 @@ int config_load(const struct paths *paths, const struct config_overrides *overri
 /* The same file again, against plugins that run already. */
 int config_reload(const struct paths *paths, const struct config_overrides *overrides,
                   const struct plugins *plugins, struct config *out);
+/* What a configuration that was read again says about screens. */
+void config_display_take(struct config *config, const struct config *fresh);
 void config_free(struct config *config);
 bool listen_is_loopback(const struct listen_addr *listen);
 

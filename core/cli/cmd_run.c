@@ -124,6 +124,7 @@ static void reload(struct daemon *daemon)
         log_error("config", "the configuration has mistakes (above); the old one stays");
     } else {
         apply_miners(daemon, fresh.miners);
+        config_display_take(&daemon->config, &fresh);
         http_hosts_set(daemon->http, (const char *const *)fresh.hosts, fresh.n_hosts);
         use_locale(daemon, &fresh);
         if (!json_equal(json_object_get(fresh.keys, "plugins"),

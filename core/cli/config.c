@@ -1,5 +1,5 @@
 /* The configuration: evaluated by a script process, checked here, key by key. */
-#include "cli/cli.h"
+#include "cli/config.h"
 
 #include "util/log.h"
 
@@ -12,13 +12,7 @@ enum { LISTEN_MAX = 16, LIST_MAX = 64, MINERS_MAX = 2000 };
 
 static const char *const known_keys[] = {"listen",       "hosts",   "data_dir", "view_dirs",
                                          "plugin_dirs",  "offline", "miners",   "plugins",
-                                         "silent_after", "keep"};
-
-struct checker {
-    const char *file;
-    const json_t *lines;
-    size_t n_mistakes;
-};
+                                         "silent_after", "keep",    "display"};
 
 /* The line of a key: its own when it is known, else that of the nearest key around it. */
 static int line_of(const struct checker *checker, const char *where)
@@ -41,7 +35,7 @@ static int line_of(const struct checker *checker, const char *where)
     return line;
 }
 
-static void mistake(const char *where, const char *what, void *arg)
+void config_mistake(const char *where, const char *what, void *arg)
 {
     struct checker *checker = arg;
     int line = line_of(checker, where);
@@ -52,16 +46,14 @@ static void mistake(const char *where, const char *what, void *arg)
         fprintf(stderr, "%s: %s: %s\n", checker->file, where, what);
 }
 
-static void mistakef(struct checker *checker, const char *where, const char *fmt, ...)
-    SHEP_PRINTF(3, 4);
-static void mistakef(struct checker *checker, const char *where, const char *fmt, ...)
+void config_mistakef(struct checker *checker, const char *where, const char *fmt, ...)
 {
     char what[512];
     va_list args;
     va_start(args, fmt);
     vsnprintf(what, sizeof what, fmt, args);
     va_end(args);
-    mistake(where, what, checker);
+    config_mistake(where, what, checker);
 }
 
 /* ---- addresses ---- */
@@ -97,7 +89,7 @@ static void listen_add(struct checker *checker, struct config *config, const cha
 {
     struct listen_addr addr;
     if (!text || !listen_parse(text, &addr)) {
-        mistakef(
+        config_mistakef(
             checker, where,
             "'%.100s' is no address; write \"127.0.0.1:8080\", \"[::1]:8080\" or \"0.0.0.0:80\"",
             text ? text : "?");
@@ -105,7 +97,7 @@ static void listen_add(struct checker *checker, struct config *config, const cha
     }
     if (config->n_listen == LISTEN_MAX) {
         free(addr.addr);
-        mistakef(checker, where, "at most %d addresses", LISTEN_MAX);
+        config_mistakef(checker, where, "at most %d addresses", LISTEN_MAX);
         return;
     }
     config->listen = shep_realloc(config->listen, (config->n_listen + 1) * sizeof *config->listen);
@@ -143,7 +135,7 @@ static const char **take_list(struct checker *checker, const struct config *conf
     if (!json_is_array(value) || json_array_size(value) > LIST_MAX) {
         if (json_is_object(value) && json_object_size(value) == 0)
             return NULL; /* {} */
-        mistakef(checker, key, "must be a list of at most %d texts", LIST_MAX);
+        config_mistakef(checker, key, "must be a list of at most %d texts", LIST_MAX);
         return NULL;
     }
     const char **list = shep_alloc_array(json_array_size(value) + 1, sizeof *list);
@@ -154,7 +146,7 @@ static const char **take_list(struct checker *checker, const struct config *conf
         if (json_is_string(item))
             list[(*n_out)++] = json_string_value(item);
         else
-            mistake(key, "must be a list of texts", checker);
+            config_mistake(key, "must be a list of texts", checker);
     }
     return list;
 }
@@ -167,7 +159,7 @@ static double take_number(struct checker *checker, const json_t *table, const ch
         return dflt;
     if (json_is_number(value) && json_number_value(value) >= min && json_number_value(value) <= max)
         return json_number_value(value);
-    mistakef(checker, where, "must be a number from %g to %g", min, max);
+    config_mistakef(checker, where, "must be a number from %g to %g", min, max);
     return dflt;
 }
 
@@ -191,7 +183,7 @@ static void take_plain(struct checker *checker, struct config *config,
     const json_t *dir = json_object_get(keys, "data_dir"),
                  *offline = json_object_get(keys, "offline");
     if (dir && (!json_is_string(dir) || json_string_value(dir)[0] != '/'))
-        mistake("data_dir", "must be an absolute path", checker);
+        config_mistake("data_dir", "must be an absolute path", checker);
     if (overrides->data_dir)
         config->data_dir = shep_strdup(overrides->data_dir);
     else if (json_is_string(dir))
@@ -199,22 +191,36 @@ static void take_plain(struct checker *checker, struct config *config,
     else
         config->data_dir = default_data_dir();
     if (offline && !json_is_boolean(offline))
-        mistake("offline", "must be true or false", checker);
+        config_mistake("offline", "must be true or false", checker);
     config->offline = json_is_true(offline);
     config->silent_after_ms =
         (int64_t)(1000 * take_number(checker, keys, "silent_after", "silent_after", 60, 5, 86400));
     const json_t *keep = json_object_get(keys, "keep");
     if (keep && !json_is_object(keep))
-        mistake("keep", "must be a table: { days = 7, megabytes = 512 }", checker);
+        config_mistake("keep", "must be a table: { days = 7, megabytes = 512 }", checker);
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)keep, key,
                         value) if (strcmp(key, "days") != 0 && strcmp(key, "megabytes") != 0)
-        mistakef(checker, "keep", "unknown key '%.60s'; there are days and megabytes", key);
+        config_mistakef(checker, "keep", "unknown key '%.60s'; there are days and megabytes", key);
     config->keep_ms =
         (int64_t)(86400000 * take_number(checker, keep, "keep.days", "days", 7, 0.05, 36500));
     config->keep_bytes =
         (int64_t)(1048576 * take_number(checker, keep, "keep.megabytes", "megabytes", 512, 1, 1e7));
+}
+
+bool config_name_check(struct checker *checker, const char *where, const char *what,
+                       const char *name, const char *const *known, size_t n_known)
+{
+    for (size_t i = 0; i < n_known; i++)
+        if (str_eq(known[i], name))
+            return true;
+    const char *near = str_nearest(name, known, n_known);
+    if (near)
+        config_mistakef(checker, where, "unknown %s; did you mean '%s'?", what, near);
+    else
+        config_mistakef(checker, where, "unknown %s", what);
+    return false;
 }
 
 static void check_names(struct checker *checker, const json_t *keys)
@@ -222,16 +228,7 @@ static void check_names(struct checker *checker, const json_t *keys)
     const char *key;
     json_t *value;
     json_object_foreach((json_t *)keys, key, value)
-    {
-        bool known = false;
-        for (size_t i = 0; i < ARRAY_LEN(known_keys); i++)
-            known = known || strcmp(known_keys[i], key) == 0;
-        const char *near = known ? NULL : str_nearest(key, known_keys, ARRAY_LEN(known_keys));
-        if (near)
-            mistakef(checker, key, "unknown key; did you mean '%s'?", near);
-        else if (!known)
-            mistake(key, "unknown key", checker);
-    }
+        config_name_check(checker, key, "key", key, known_keys, ARRAY_LEN(known_keys));
 }
 
 /* ---- miners and plugins ---- */
@@ -250,7 +247,7 @@ static void check_miners(struct checker *checker, struct config *config,
     if (!miners || (json_is_object(miners) && json_object_size(miners) == 0))
         return;
     if (!json_is_array(miners) || json_array_size(miners) > MINERS_MAX) {
-        mistakef(
+        config_mistakef(
             checker, "miners",
             "must be a list of at most %d tables: { { id = \"…\", source = \"…\", path = \"…\" } }",
             MINERS_MAX);
@@ -265,23 +262,23 @@ static void check_miners(struct checker *checker, struct config *config,
         char where[64], place[80];
         snprintf(where, sizeof where, "miners[%zu]", i + 1);
         if (!json_is_object(miner)) {
-            mistake(where, "must be a table: { id = \"…\", source = \"…\", path = \"…\" }",
-                    checker);
+            config_mistake(where, "must be a table: { id = \"…\", source = \"…\", path = \"…\" }",
+                           checker);
             continue;
         }
         const char *id = json_string_value(json_object_get(miner, "id"));
         const json_t *location = json_object_get(miner, "location");
         snprintf(place, sizeof place, "%s.id", where);
         if (!miner_id_is_valid(id))
-            mistake(place, "must be 1 to 64 of A-Z a-z 0-9 . _ -", checker);
+            config_mistake(place, "must be 1 to 64 of A-Z a-z 0-9 . _ -", checker);
         else if (json_object_get(seen, id))
-            mistakef(checker, place, "'%s' is there twice; every miner needs a name of its own",
-                     id);
+            config_mistakef(checker, place,
+                            "'%s' is there twice; every miner needs a name of its own", id);
         else
             json_object_set_new(seen, id, json_true());
         if (location && !json_is_string(location))
-            mistake(where, "location must be a text", checker);
-        plugins_check_miner(plugins, where, miner, mistake, checker);
+            config_mistake(where, "location must be a text", checker);
+        plugins_check_miner(plugins, where, miner, config_mistake, checker);
     }
     json_decref(seen);
 }
@@ -293,11 +290,11 @@ static void check_plugins(struct checker *checker, struct config *config,
     if (!options || (json_is_array(options) && json_array_size(options) == 0))
         return;
     if (!json_is_object(options)) {
-        mistake("plugins", "must be a table: { price = { … }, udp = false }", checker);
+        config_mistake("plugins", "must be a table: { price = { … }, udp = false }", checker);
         return;
     }
     config->plugins = options;
-    plugins_check(plugins, options, mistake, checker);
+    plugins_check(plugins, options, config_mistake, checker);
 }
 
 /* ---- the file ---- */
@@ -373,6 +370,7 @@ static int load(const struct paths *paths, const struct config_overrides *overri
                                     .n_dirs = out->n_plugin_dirs};
         *plugins = plugins_load(&conf);
     }
+    check_display(&checker, json_object_get(out->keys, "display"));
     check_miners(&checker, out, *plugins);
     check_plugins(&checker, out, *plugins);
     json_decref(lines);
@@ -391,6 +389,15 @@ int config_reload(const struct paths *paths, const struct config_overrides *over
 {
     struct plugins *running = (struct plugins *)plugins;
     return load(paths, overrides, out, &running);
+}
+
+void config_display_take(struct config *config, const struct config *fresh)
+{
+    json_t *display = json_object_get(fresh->keys, "display");
+    if (display)
+        json_object_set(config->keys, "display", display);
+    else
+        json_object_del(config->keys, "display");
 }
 
 void config_free(struct config *config)

@@ -1,4 +1,6 @@
 """Commands, exit codes and messages: what, where, what to do."""
+import json
+import os
 import signal
 import socket
 import sqlite3
@@ -50,6 +52,70 @@ plugins = { price = { intervall = 60, provider = "nobody" }, nonsense = { } }
                  "plugins.nonsense: no such plugin"):
         assert text in err, f"{text!r} is not in:\n{err}"
     assert f"{config}:7:" in err  # a nested key has its own line
+
+
+DISPLAY_MISTAKES = [
+    ('locale = "deu"', "locale: must be \"auto\" or two small letters"),
+    ("locale = 1", "locale: must be a text"),
+    ('theme = "drak"', "theme: unknown theme; there are auto, dark, light and contrast; did you mean 'dark'?"),
+    ('timezone = "../etc/passwd"', "timezone: is no name of a time zone"),
+    ('timezone = "/etc/passwd"', "timezone: is no name of a time zone"),
+    ('hour12 = "yes"', "hour12: must be true or false"),
+    ("seconds = 1", "seconds: must be true or false"),
+    ('date = "ISO"', "date: unknown form of a date; there are full, long, medium, short and iso"),
+    ('views = "kiosk"', "views: must be a list"),
+    ("views = {}", "views: must name a view at least"),
+    ('views = { "kiosk", "matrix:" }', "views[2]: 'matrix:' is no view; write name[:seconds][@from-to]"),
+    ('views = { "kiosk:0" }', "views[1]: 'kiosk:0' is no view"),
+    ('views = { "kiosk@18" }', "views[1]: 'kiosk@18' is no view"),
+    ('views = { "a,b" }', "views[1]: 'a,b' is no view"),
+    ("dwell = 0", "dwell: must be a whole number from 1 to 86400"),
+    ("dwell = 1.5", "dwell: must be a whole number"),
+    ('dim = "22-25"', 'dim: must be "sun"'),
+    ('dim = "22:60-6"', 'dim: must be "sun"'),
+    ('dim = "6-6"', 'dim: must be "sun"'),
+    ('dim = "sun"', 'dim: "sun" needs latitude and longitude'),
+    ("dim_level = 0", "dim_level: must be a number from 0.05 to 1"),
+    ("latitude = 91", "latitude: must be a number from -90 to 90"),
+    ("longitude = -181", "longitude: must be a number from -180 to 180"),
+    ('focus = { "ofline" }', "focus[1]: unknown interruption"),
+    ("focus_s = 3601", "focus_s: must be a whole number from 1 to 3600"),
+    ("dimm = 1", "dimm: unknown key; did you mean 'dim'?"),
+]
+
+
+def test_check_of_display(tmp_path):
+    for line, message in DISPLAY_MISTAKES:
+        config = write(tmp_path / "c.lua", f"display = {{\n  {line}\n}}\n")
+        code, _, err = run("check", "--config", config)
+        assert code == 78 and f"{config}:2: display.{message}" in err, f"{line}:\n{err}"
+        assert err.count("\n") == 1, err
+    code, _, err = run("check", "--config", write(tmp_path / "c.lua", 'display = "dark"\n'))
+    assert code == 78 and ":1: display: must be a table" in err
+    if os.path.isdir("/usr/share/zoneinfo/Europe"):
+        for zone in ("Europe/Viena", "Europe"):
+            code, _, err = run("check", "--config", write(tmp_path / "c.lua", f'display = {{ timezone = "{zone}" }}\n'))
+            assert code == 78 and f"there is no time zone '{zone}'" in err
+    good = write(tmp_path / "c.lua", """display = {
+        locale = "de", theme = "contrast", timezone = "UTC", hour12 = true, seconds = false, date = "iso",
+        views = { "kiosk", "examples/wall:30", "matrix:86400@22:30-6:15", "health@0-24" }, dwell = 86400, dim = "sun",
+        dim_level = 1, red = false, latitude = -33.9, longitude = 18, shift = false, focus = {}, focus_s = 1 }
+    """)
+    assert run("check", "--config", good)[::2] == (0, "")
+    assert run("check", "--config", write(tmp_path / "c.lua", "display = {}\n"))[::2] == (0, "")
+
+
+def test_views_are_told_what_is_configured_for_screens(daemon, tmp_path):
+    (tmp_path / "views/api").mkdir(parents=True)
+    write(tmp_path / "views/api/display.lua", 'return shepherd.config().display or { "none" }\n')
+    base = f'view_dirs = {{ "{tmp_path}/views" }}\n'
+    d = daemon(base + 'display = { theme = "dark", focus = { "offline" }, dwell = 7 }\n')
+    shown = lambda: json.loads(d.text("/api/display"))
+    assert shown() == {"theme": "dark", "focus": ["offline"], "dwell": 7}
+    for text, wanted in (('display = { dim_level = 0.5 }\n', {"dim_level": 0.5}), ("", ["none"])):
+        d.config.write_text(base + "offline = true\nplugins = { serial = { discover = false } }\n" + text)
+        d.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: shown() == wanted, f"{wanted} to be told")
 
 
 def test_check_of_what_is_no_configuration(tmp_path):
