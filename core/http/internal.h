@@ -34,14 +34,15 @@ enum {
     PULSE_MAX = 64 /* events in one message */
 };
 
-#define HTTP_SECURITY_HEAD                                                                         \
-    "\r\nContent-Security-Policy: default-src 'self'; script-src 'self'; style-src 'self'"         \
+#define HTTP_SECURITY_HEAD_STYLE(style)                                                            \
+    "\r\nContent-Security-Policy: default-src 'self'; script-src 'self'; style-src " style         \
     "; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'; "         \
     "form-action 'self'"                                                                           \
     "\r\nX-Content-Type-Options: nosniff"                                                          \
     "\r\nReferrer-Policy: no-referrer"                                                             \
     "\r\nCross-Origin-Opener-Policy: same-origin"                                                  \
     "\r\nCross-Origin-Resource-Policy: same-origin"
+#define HTTP_SECURITY_HEAD HTTP_SECURITY_HEAD_STYLE("'self'")
 
 /* ---- connections (guard.c) ---- */
 enum conn_state { CONN_FRESH, CONN_READING, CONN_BUSY, CONN_STREAM, CONN_STATES };

@@ -35,6 +35,13 @@ static void lines_kept(struct buf *out, const struct script_page *page)
                page->localized ? ", Accept-Language" : "");
 }
 
+/* Who edits a page may write style="…", and use classes that the shipped style does not have: those
+ * are made in the browser, as a <style>. Shipped pages need neither. */
+static const char *security_head(const struct script_page *page)
+{
+    return page->edited ? HTTP_SECURITY_HEAD_STYLE("'self' 'unsafe-inline'") : HTTP_SECURITY_HEAD;
+}
+
 enum head_kind { HEAD_PLAIN, HEAD_GZIP, HEAD_NOT_KEPT };
 
 static char *head_make(struct http *http, const struct script_page *page, const char *type,
@@ -49,7 +56,7 @@ static char *head_make(struct http *http, const struct script_page *page, const 
     else
         lines_kept(&head, page);
     lines_common(http, &head, page);
-    buf_add_str(&head, HTTP_SECURITY_HEAD);
+    buf_add_str(&head, security_head(page));
     return buf_take(&head);
 }
 
@@ -63,7 +70,7 @@ void version_init(struct http *http, struct version *version, struct script_page
     struct buf head = {0};
     buf_add_str(&head, page->etag);
     lines_kept(&head, page);
-    buf_add_str(&head, HTTP_SECURITY_HEAD);
+    buf_add_str(&head, security_head(page));
     version->head_304 = buf_take(&head);
 }
 

@@ -104,6 +104,7 @@ static void get_page(struct cursor *c, struct done *done)
     if (flags >= PAGE_FLAGS_END)
         c->bad = true;
     page->localized = flags & PAGE_LOCALIZED;
+    page->edited = flags & PAGE_EDITED;
     page->content_type = get_header_dup(c);
     page->location = get_header_dup(c);
     char *etag = get_header_dup(c);

@@ -98,6 +98,7 @@ struct script_page {
     size_t n_parts;
     uint64_t skeleton_hash; /* of the body without its parts, and of the order of their keys */
     bool localized;         /* it asked for its language: another one may make another page */
+    bool edited;            /* a file that it used came from an override directory */
     bool degraded;      /* last good code or shipped view with a banner: rendered again when a dep
                            changes */
     int64_t max_age_ms; /* how long it may be served although no topic moved; -1: for ever */

@@ -398,6 +398,23 @@ static void test_security_headers(void **state)
     }
 }
 
+/* Whoever edits a page may style in place; scripts stay what they are. */
+static void test_edited_pages_may_style(void **state)
+{
+    static const char head[] = "Content-Security-Policy";
+    char *etag = NULL;
+    for (int i = 0; i < 2; i++) {
+        const struct reply *r = ask("GET /edited", i ? etag : "");
+        assert_int_equal(r->status, i ? 304 : 200);
+        assert_non_null(strstr(header(r, head), "; style-src 'self' 'unsafe-inline'; "));
+        assert_non_null(strstr(header(r, head), "; script-src 'self'; "));
+        assert_string_equal(header(r, "X-Content-Type-Options"), "nosniff");
+        if (!etag)
+            etag = shep_asprintf("If-None-Match: %s\r\n", header(r, "ETag"));
+    }
+    free(etag);
+}
+
 /* ---- methods and routes ---- */
 
 static void echo(struct http_request *request, void *arg)
@@ -513,6 +530,7 @@ int main(void)
         TEST(test_language_of_a_request),
         TEST(test_language_is_in_the_key),
         TEST(test_languages_in_flight),
+        TEST(test_edited_pages_may_style),
         TEST(test_not_modified),
         TEST(test_gzip),
         TEST(test_head),

@@ -50,6 +50,42 @@ static void check_stand_in(struct fixture *f, const char *body, const char *says
     assert_has(page, "role=\"alert\"");
 }
 
+/* Any file of it may be the edited one; views ask in the order in which files are used. */
+static void test_edited(void **state)
+{
+    struct fixture *f = *state;
+    fixture_write(f, "views/p.html",
+                  "<%= shepherd.edited() %> <%- include('partials/x') %> <%= shepherd.edited() %>"
+                  "<% layout('partials/frame') %>");
+    fixture_write(f, "views/partials/frame.html",
+                  "<body>[<%- content %>] <%= shepherd.edited() %>");
+    fixture_write(f, "views/partials/x.html", "x");
+    struct script_page *page = fixture_render(f, "/p");
+    assert_has(page, "[false x false] false");
+    assert_false(page->edited);
+    fixture_write(f, "over/partials/x.html", "y");
+    page = fixture_render(f, "/p");
+    assert_has(page, "[false y true] true");
+    assert_true(page->edited);
+    fixture_write(f, "over/partials/x.html", "<% error('no') %>"); /* its last version is shown */
+    page = fixture_render(f, "/p");
+    assert_has(page, "[false y true] true");
+    assert_true(page->edited && page->degraded);
+    fixture_remove(f, "over/partials/x.html");
+    assert_false(fixture_render(f, "/p")->edited);
+    fixture_write(f, "over/partials/frame.html", "<body>{<%- content %>} <%= shepherd.edited() %>");
+    assert_has(fixture_render(f, "/p"), "{false x false} true");
+    fixture_remove(f, "over/partials/frame.html");
+    fixture_write(f, "over/p.lua", "return tostring(shepherd.edited())");
+    assert_has(fixture_render(f, "/p"), "true");
+    fixture_remove(f, "over/p.lua");
+    fixture_write(f, "views/partials/m.lua", "return {}");
+    fixture_write(f, "views/p.html", "<% require 'partials.m' %><%= shepherd.edited() %>");
+    assert_body(fixture_render(f, "/p"), "false");
+    fixture_write(f, "over/partials/m.lua", "return {}");
+    assert_body(fixture_render(f, "/p"), "true");
+}
+
 static void test_broken_edit_shows_last_good(void **state)
 {
     struct fixture *f = *state;
@@ -209,6 +245,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_edit_shows_at_the_next_request),
         T(test_new_override_of_a_partial),
+        T(test_edited),
         T(test_broken_edit_shows_last_good),
         T(test_broken_library_shows_last_good),
         T(test_unchanged_code_that_fails_is_an_error),

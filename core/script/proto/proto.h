@@ -11,7 +11,7 @@
 
 /* Raised when a frame changes its layout; given on the command line, so that a program that was
  * left from another build says so at once. */
-#define PROTO_VERSION "2"
+#define PROTO_VERSION "3"
 enum {
     PROTO_FD = 3,                     /* the script process finds its socket here */
     PROTO_TO_WORKER_MAX = 16 << 20,   /* a snapshot of 1,000 miners is about 1.5 MB */
@@ -50,9 +50,10 @@ enum { /* flags of FRAME_RENDER */
        RENDER_LAST_GOOD = 8, /* SOURCE frames came before */
 };
 
-enum { /* flags of a page in FRAME_DONE */
+enum {                     /* flags of a page in FRAME_DONE */
        PAGE_LOCALIZED = 1, /* it asked for its language */
-       PAGE_FLAGS_END = 2
+       PAGE_EDITED = 2,    /* a file of it came from an override directory */
+       PAGE_FLAGS_END = 4
 };
 
 enum done_outcome { DONE_PAGE = 1, DONE_NOT_FOUND, DONE_FAILED };

@@ -206,6 +206,14 @@ static int l_not_found(lua_State *L)
     return lua_error(L);
 }
 
+/* shepherd.edited(): has a file that this page used so far come from an override directory? Such a
+ * page may have inline styles. */
+static int l_edited(lua_State *L)
+{
+    lua_pushboolean(L, render_of(L)->files.edited);
+    return 1;
+}
+
 /* print(…) goes to the daemon's log, with the view's name. At most 20 lines a page. */
 static int l_print(lua_State *L)
 {
@@ -263,13 +271,12 @@ static void push_request(lua_State *L, const struct request *request)
 
 void api_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {{"herd", herd_push},        {"miner", herd_push_miner},
-                                         {"facts", l_facts},         {"system", l_system},
-                                         {"config", l_config},       {"logs", query_logs},
-                                         {"events", query_events},   {"history", query_history},
-                                         {"query", query_rows},      {"params", l_params},
-                                         {"respond", l_respond},     {"expires", l_expires},
-                                         {"not_found", l_not_found}, {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"herd", herd_push},        {"miner", herd_push_miner}, {"facts", l_facts},
+        {"system", l_system},       {"config", l_config},       {"logs", query_logs},
+        {"events", query_events},   {"history", query_history}, {"query", query_rows},
+        {"params", l_params},       {"respond", l_respond},     {"expires", l_expires},
+        {"not_found", l_not_found}, {"edited", l_edited},       {NULL, NULL}};
     luaL_newlib(L, functions);
     push_request(L, render_of(L)->request);
     lua_setfield(L, -2, "request");

@@ -173,6 +173,17 @@ static void compile(lua_State *L, const char *name, const char *text, size_t len
         lua_error(L);
 }
 
+static bool is_override(const char *path)
+{
+    const struct conf *conf = &worker.conf;
+    for (size_t i = 0; i < conf->n_view_dirs; i++) {
+        size_t len = strlen(conf->view_dirs[i]);
+        if (strncmp(path, conf->view_dirs[i], len) == 0 && path[len] == '/')
+            return true;
+    }
+    return false;
+}
+
 static void use(lua_State *L, const char *name, const char *path, const char *text, size_t len,
                 uint64_t hash)
 {
@@ -184,6 +195,7 @@ static void use(lua_State *L, const char *name, const char *path, const char *te
         limits_raise(L, "a page may use at most %d files", PROTO_SOURCES_MAX);
     files->used[files->n_used++] =
         (struct source){shep_strdup(name), shep_strdup(path), text, len, hash};
+    files->edited = files->edited || is_override(path);
 }
 
 static struct cached *cache_find(const char *name, const char *path, const struct file_id *id)

@@ -190,7 +190,8 @@ static const char *shown_name(const struct render *render, const char *name)
 static void page_put(struct buf *out, const struct render *render, const struct page *page)
 {
     put_u32(out, (uint32_t)page->status);
-    put_u32(out, render->localized ? PAGE_LOCALIZED : 0);
+    put_u32(out,
+            (render->localized ? PAGE_LOCALIZED : 0u) | (render->files.edited ? PAGE_EDITED : 0u));
     put_str(out, render->content_type);
     put_str(out, render->location);
     put_str(out, page->etag);

@@ -120,6 +120,7 @@ struct files { /* of one render */
     size_t n_given;
     char *looked_at[PROTO_DEPS_MAX];
     size_t n_looked_at;
+    bool edited; /* one that was used is of an override directory */
 };
 /* Compile "views/x.html" or "lua/x.lua" and push the function; raises with a message for people. */
 void files_load(lua_State *L, const char *name);
