@@ -38,14 +38,25 @@ function wish_of_swipe(start, event) {
     return dx < 0 ? "next" : "previous";
 }
 
-/** Call handler(wish) for each gesture and key on this page. */
+const handlers = [];
+
+function tell(wish) {
+    for (const handler of handlers) handler(wish);
+}
+
+/** Call handler(wish) for each gesture and key on this page, as every other that listens. */
 export function input_listen(handler) {
+    handlers.push(handler);
+    if (handlers.length === 1) start_listening();
+}
+
+function start_listening() {
     let start = null; // where the finger or the button went down
     document.addEventListener("keydown", (event) => {
         const wish = wish_of_key(event);
         if (!wish) return;
         event.preventDefault(); // Escape would close again what it opened; space would scroll
-        handler(wish);
+        tell(wish);
     });
     document.addEventListener("pointerdown", (event) => {
         start = event.isPrimary ? { x: event.clientX, y: event.clientY, at: event.timeStamp } : null;
@@ -53,12 +64,12 @@ export function input_listen(handler) {
     document.addEventListener("pointerup", (event) => {
         // with a mouse people mark text
         const wish = start && event.isPrimary && event.pointerType !== "mouse" && wish_of_swipe(start, event);
-        if (wish) handler(wish);
+        if (wish) tell(wish);
     });
     // Not pointerup: the click after it would land on the menu that it opened.
     document.addEventListener("click", (event) => {
         if (event.defaultPrevented || event.target.closest?.(CONTROLS)) return;
         const moved = start && Math.hypot(event.clientX - start.x, event.clientY - start.y) > TAP_PX;
-        if (!moved) handler("menu");
+        if (!moved) tell("menu");
     });
 }
