@@ -1,0 +1,144 @@
+-- The miners of /dash/health in order, and one tile of it.
+local format = require "format"
+local html = require "html"
+local shapes = require "partials.shapes"
+
+local tiles = {}
+
+--- From what is wrong to what is well.
+tiles.statuses = { "offline", "silent", "resetting", "idle", "online" }
+tiles.words = { online = t("online"), idle = t("idle"), silent = t("silent"), resetting = t("resetting"),
+                offline = t("offline") }
+
+local SINCE = { silent = t("silent since"), offline = t("offline since") }
+local LABEL_CELLS = 2 -- the name of a group takes the room of so many tiles
+-- Steps of style/health.css: tiles are made for the next one up.
+local STEPS = { 1, 2, 3, 4, 6, 8, 10, 12, 15, 18, 21, 24, 28, 32, 36, 40, 50, 60, 70, 80, 100, 120, 150, 180, 220, 260,
+                300, 350, 400, 450, 500, 600, 800, 1000, 1500, 2000 }
+
+local rank = {}
+for i, status in ipairs(tiles.statuses) do rank[status] = i end
+
+-- ---- order -----------------------------------------------------------------------------------
+
+-- BARN-2 comes before BARN-10: digits are filled up to one width.
+local function natural(name)
+    return (name:lower():gsub("%d+", function(digits) return ("%16s"):format(digits) end))
+end
+
+-- Sorts in place, by name or what is wrong first.
+local function sort(miners, trouble_first)
+    local keys = {}
+    for _, miner in ipairs(miners) do
+        keys[miner] = (trouble_first and rank[miner.status] or 0) .. natural(miner.name)
+    end
+    table.sort(miners, function(a, b)
+        if keys[a] ~= keys[b] then return keys[a] < keys[b] end
+        return a.id < b.id
+    end)
+end
+
+--- A list of { name = group or nil, miners = … }; those without a group come last.
+-- @param by "status": groups, in each what is wrong first; "name": one list; "group": groups, in each by name
+function tiles.sections(miners, by)
+    local groups, names, rest = {}, {}, {}
+    for _, miner in ipairs(miners) do
+        local group = by ~= "name" and miner.group
+        if group and not groups[group] then
+            groups[group] = {}
+            names[#names + 1] = group
+        end
+        local list = group and groups[group] or rest
+        list[#list + 1] = miner
+    end
+    table.sort(names)
+    local sections = {}
+    for i, name in ipairs(names) do sections[i] = { name = name, miners = groups[name] } end
+    if #rest > 0 then sections[#sections + 1] = { name = #names > 0 and t("Others") or nil, miners = rest } end
+    for _, section in ipairs(sections) do sort(section.miners, by == "status") end
+    return sections
+end
+
+--- The step of the style sheet that has room for all of them.
+function tiles.step(sections)
+    local cells = 0
+    for _, section in ipairs(sections) do
+        cells = cells + #section.miners + (section.name and LABEL_CELLS or 0)
+    end
+    for _, size in ipairs(STEPS) do
+        if cells <= size then return size end
+    end
+    return STEPS[#STEPS]
+end
+
+--- { offline = 2, online = 6 }
+function tiles.count(miners)
+    local count = {}
+    for _, miner in ipairs(miners) do count[miner.status] = (count[miner.status] or 0) + 1 end
+    return count
+end
+
+-- ---- one tile --------------------------------------------------------------------------------
+
+--- All shapes once; tiles.shape refers to them.
+function tiles.symbols()
+    local out = {}
+    for i, status in ipairs(tiles.statuses) do
+        out[i] = ('<symbol id="shape-%s" viewBox="0 0 12 12">%s</symbol>'):format(status, shapes[status])
+    end
+    return html.raw(table.concat(out))
+end
+
+function tiles.shape(status)
+    return ('<svg aria-hidden="true"><use href="#shape-%s"/></svg>'):format(rank[status] and status or "silent")
+end
+
+-- BARN-01: what stands before the last - . or _ is left out where there is no room.
+local function name_html(name)
+    local before, rest = name:match("^(.*[-._])([^-._]+)$")
+    if not before then before, rest = "", name end
+    return ('<b><span class="pre">%s</span><span class="rest">%s</span></b>'):format(html.escape(before), html.escape(rest))
+end
+
+local function gone_html(miner)
+    local seen_ms = miner.last_seen_ms or 0
+    local iso = format.iso(seen_ms > 0 and seen_ms or miner.status_at_ms)
+    local age = seen_ms > 0 and ('<time datetime="%s" data-age="short">%s</time>'):format(iso, iso) or "–"
+    return ('<span class="sr-only">, %s <time datetime="%s" data-local="date">%s</time></span>'
+        .. '<span class="state" aria-hidden="true">%s</span>'):format(html.escape(SINCE[miner.status]), iso, iso, age)
+end
+
+-- Four digits, so that tiles side by side compare: 184.0, 53.57
+local function steady(number)
+    local digits = select(2, number:gsub("%d", ""))
+    if digits == 0 or digits >= 4 then return number end
+    return number .. (number:find(".", 1, true) and "" or ".") .. ("0"):rep(4 - digits)
+end
+
+local function here_html(miner)
+    local word = html.escape(tiles.words[miner.status] or miner.status)
+    if miner.status == "resetting" then return ('<span class="state"><span class="sr-only">, </span>%s</span>'):format(word) end
+    local number, unit = format.hashrate_parts(miner.hashrate)
+    return ('<span class="sr-only">, %s, </span><span class="state">%s<span class="unit">%s</span></span>'):format(
+        word, steady(number), unit)
+end
+
+local function more_html(miner)
+    local list = {}
+    if miner.temperature then list[#list + 1] = format.temperature(miner.temperature) end
+    if miner.shares_accepted then list[#list + 1] = t("%s shares", format.number(miner.shares_accepted)) end
+    if miner.best_difficulty then list[#list + 1] = t("best %s", format.difficulty(miner.best_difficulty)) end
+    if SINCE[miner.status] and miner.why then list = { miner.why } end
+    local text = html.escape(table.concat(list, " · "))
+    return ('<span class="more"><span class="sr-only">, </span>%s</span>'):format(text)
+end
+
+--- One miner. With details there is a line of further figures, or why it is gone.
+function tiles.tile(miner, with_details)
+    local gone = SINCE[miner.status]
+    return ('<li id="m%d" class="tile is-%s" data-status="%s"><a href="/details/miner/%d">%s%s%s%s</a></li>'):format(
+        miner.id, miner.status, miner.status, miner.id, tiles.shape(miner.status), name_html(miner.name),
+        gone and gone_html(miner) or here_html(miner), with_details and more_html(miner) or "")
+end
+
+return tiles
