@@ -52,10 +52,12 @@
 --   baud      115200
 --   parser    "auto" listens until it knows the firmware; or the name of one, as `shepherd plugins` lists them
 --   location  a word for people: where it stands
+--   group     a word for people: miners that belong together. tags: up to 16 of them, to search for
 --   dtr_rts   "leave" does not touch the two lines that reset a board; "deassert" is for boards that hang otherwise
 -- miners = {
 --   { id = "BARN-01", source = "serial", path = "/dev/ttyUSB0", baud = 115200, parser = "auto", location = "shelf 2" },
 --   { id = "BARN-02", source = "serial", path = "/dev/serial/by-id/usb-Espressif_USB_JTAG_serial_debug_unit-if00" },
+--   { id = "SHED-01", source = "serial", path = "/dev/ttyUSB1", group = "shed", tags = { "loud", "esp32-s3" } },
 -- }
 
 -- Options of plugins, by the plugin's name; false switches one off.

@@ -100,7 +100,7 @@ void keeper_flush(struct keeper *keeper);   /* before the store closes */
 void keeper_free(struct keeper *keeper);
 const char *keeper_health(void *daemon); /* for /healthz */
 
-/* pulse.c: what happens in the herd is told to browsers. After http_new(), before miners are put. */
+/* pulse.c: what happens in the herd is told to browsers. After http_new(), before any miner. */
 void pulse_start(struct daemon *daemon);
 
 /* status.c: the documents behind shepherd.system() and shepherd.config(). */

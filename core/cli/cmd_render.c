@@ -47,7 +47,9 @@ static bool on_miner(const struct reader_value *columns, const char *const *name
                               .location = column_text(&columns[2]),
                               .source = column_text(&columns[3]),
                               .path = column_text(&columns[4]),
-                              .origin = (enum miner_origin)columns[5].i};
+                              .origin = (enum miner_origin)columns[5].i,
+                              .group = column_text(&columns[9]),
+                              .tags = column_text(&columns[10])};
     if (!conf.name)
         return true;
     struct miner *miner = herd_miner_put(herd, &conf);
@@ -69,7 +71,8 @@ static int load_herd(struct render *render)
 {
     static const char sql[] =
         "SELECT m.id, m.miner_id, m.location_notes, m.source, m.path, m.origin, l.readings,"
-        " l.best_ever, l.best_ever_at_ms FROM miners m LEFT JOIN latest l ON l.miner_id = m.id"
+        " l.best_ever, l.best_ever_at_ms, m.group_name, m.tags"
+        " FROM miners m LEFT JOIN latest l ON l.miner_id = m.id"
         " WHERE m.removed_at_ms IS NULL";
     char err[256];
     if (!render->reader)

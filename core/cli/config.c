@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-enum { LISTEN_MAX = 16, LIST_MAX = 64, MINERS_MAX = 2000 };
+enum { LISTEN_MAX = 16, LIST_MAX = 64 };
 #define DEFAULT_LISTEN "127.0.0.1:8080"
 
 static const char *const known_keys[] = {"listen",       "hosts",   "data_dir", "view_dirs",
@@ -231,57 +231,7 @@ static void check_names(struct checker *checker, const json_t *keys)
         config_name_check(checker, key, "key", key, known_keys, ARRAY_LEN(known_keys));
 }
 
-/* ---- miners and plugins ---- */
-
-static bool miner_id_is_valid(const char *id)
-{
-    size_t len = id ? strlen(id) : 0;
-    return len >= 1 && len <= 64 &&
-           id[strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")] == 0;
-}
-
-static void check_miners(struct checker *checker, struct config *config,
-                         const struct plugins *plugins)
-{
-    const json_t *miners = json_object_get(config->keys, "miners");
-    if (!miners || (json_is_object(miners) && json_object_size(miners) == 0))
-        return;
-    if (!json_is_array(miners) || json_array_size(miners) > MINERS_MAX) {
-        config_mistakef(
-            checker, "miners",
-            "must be a list of at most %d tables: { { id = \"…\", source = \"…\", path = \"…\" } }",
-            MINERS_MAX);
-        return;
-    }
-    config->miners = miners;
-    json_t *seen = json_object();
-    size_t i;
-    json_t *miner;
-    json_array_foreach(miners, i, miner)
-    {
-        char where[64], place[80];
-        snprintf(where, sizeof where, "miners[%zu]", i + 1);
-        if (!json_is_object(miner)) {
-            config_mistake(where, "must be a table: { id = \"…\", source = \"…\", path = \"…\" }",
-                           checker);
-            continue;
-        }
-        const char *id = json_string_value(json_object_get(miner, "id"));
-        const json_t *location = json_object_get(miner, "location");
-        snprintf(place, sizeof place, "%s.id", where);
-        if (!miner_id_is_valid(id))
-            config_mistake(place, "must be 1 to 64 of A-Z a-z 0-9 . _ -", checker);
-        else if (json_object_get(seen, id))
-            config_mistakef(checker, place,
-                            "'%s' is there twice; every miner needs a name of its own", id);
-        else
-            json_object_set_new(seen, id, json_true());
-        if (location && !json_is_string(location))
-            config_mistake(where, "location must be a text", checker);
-        plugins_check_miner(plugins, where, miner, config_mistake, checker);
-    }
-    json_decref(seen);
-}
+/* ---- plugins ---- */
 
 static void check_plugins(struct checker *checker, struct config *config,
                           const struct plugins *plugins)
@@ -371,7 +321,7 @@ static int load(const struct paths *paths, const struct config_overrides *overri
         *plugins = plugins_load(&conf);
     }
     check_display(&checker, json_object_get(out->keys, "display"));
-    check_miners(&checker, out, *plugins);
+    out->miners = check_miners(&checker, json_object_get(out->keys, "miners"), *plugins);
     check_plugins(&checker, out, *plugins);
     json_decref(lines);
     return checker.n_mistakes ? SHEP_E_CONFIG : 0;

@@ -18,6 +18,10 @@ void config_mistakef(struct checker *checker, const char *where, const char *fmt
 bool config_name_check(struct checker *checker, const char *where, const char *what,
                        const char *name, const char *const *known, size_t n_known);
 
+/* config_miners.c. NULL: not there. Returns the list, or NULL: there is none. */
+const json_t *check_miners(struct checker *checker, const json_t *miners,
+                           const struct plugins *plugins);
+
 /* config_display.c. NULL: not there. */
 void check_display(struct checker *checker, const json_t *display);
 #endif

@@ -232,6 +232,8 @@ static void miner_free(struct miner *miner)
 {
     free(miner->name);
     free(miner->location);
+    free(miner->group);
+    free(miner->tags);
     free(miner->source);
     free(miner->path);
     free(miner->parser);
@@ -302,6 +304,8 @@ struct miner *herd_miner_put(struct herd *herd, const struct miner_conf *conf)
     miner->id = conf->id;
     miner->origin = conf->origin;
     set_conf_text(&miner->location, conf->location);
+    set_conf_text(&miner->group, conf->group);
+    set_conf_text(&miner->tags, conf->tags);
     set_conf_text(&miner->source, conf->source);
     set_conf_text(&miner->path, conf->path);
     topic_touch(herd->topics, TOPIC_HERD);

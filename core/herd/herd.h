@@ -20,7 +20,9 @@ enum miner_origin { MINER_FROM_FILE, MINER_FROM_DB, MINER_FOUND, MINER_DEMO };
 struct miner_conf {
     int64_t id;                           /* miners.id */
     const char *name;                     /* miner_id, 1..64 of A-Za-z0-9._- */
-    const char *location, *source, *path; /* may be NULL */
+    const char *location, *source, *path; /* may be NULL, as may the next ones */
+    const char *group;                    /* for people: miners that belong together */
+    const char *tags;                     /* with commas between them */
     enum miner_origin origin;
 };
 

@@ -28,7 +28,7 @@ struct text {
 struct miner {
     struct herd *herd;
     int64_t id;
-    char *name, *location, *source, *path, *parser, *why;
+    char *name, *location, *source, *path, *group, *tags, *parser, *why;
     enum miner_origin origin;
 
     enum shep_status status;

@@ -74,6 +74,8 @@ static void fill_miner(struct herd *herd, const struct miner *miner, size_t at)
         .path_off = add_string(out, miner->path),
         .parser_off = add_string(out, miner->parser),
         .why_off = add_string(out, miner->why),
+        .group_off = add_string(out, miner->group),
+        .tags_off = add_string(out, miner->tags),
         .last_seen_ms = miner->last_seen_ms,
         .status_at_ms = miner->status_at_ms,
         .lines = miner->lines,

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-#define SNAPSHOT_MAGIC 0x53485031u /* "SHP1" */
+#define SNAPSHOT_MAGIC 0x53485032u /* "SHP2" */
 
 struct snap_head {
     uint32_t magic, total_bytes;
@@ -41,8 +41,9 @@ struct snap_miner { /* followed by n_metrics cells, then n_attrs texts */
     int64_t id;
     uint32_t status, flags; /* enum shep_status; SNAP_… */
     uint32_t name_off, location_off, source_off, path_off, parser_off, why_off;
-    int64_t last_seen_ms; /* last line or poll; 0: never */
-    int64_t status_at_ms; /* when the status became what it is */
+    uint32_t group_off, tags_off; /* tags: one text, with commas between them */
+    int64_t last_seen_ms;         /* last line or poll; 0: never */
+    int64_t status_at_ms;         /* when the status became what it is */
     uint64_t lines, lines_dropped, lines_unparsed;
     double hashrate_1h, hashrate_24h; /* NaN: not known */
     double best_difficulty_ever;

@@ -5,7 +5,10 @@
 #include "util/log.h"
 
 /* What a miner's entry may have besides the options of its source. */
-static const char *const entry_keys[] = {"id", "source", "parser", "location"};
+static const char *const entry_keys[] = {"id", "source", "parser", "location", "group", "tags"};
+
+/* Words for people: when only these change, the miner's port stays open. */
+static const char *const label_keys[] = {"location", "group", "tags"};
 
 enum {
     HEAR_OUT_MS = 50, /* longer than ports are left alone (loop/stream.c) */
@@ -206,6 +209,33 @@ static struct shep_device *device_new(struct plugins *plugins, const char *name,
     return dev;
 }
 
+/* "a,b"; NULL: none. */
+static char *tags_of(const json_t *entry)
+{
+    struct buf tags = {0};
+    size_t i;
+    json_t *tag;
+    json_array_foreach(json_object_get(entry, "tags"), i, tag)
+    {
+        buf_add_str(&tags, i ? "," : "");
+        buf_add_str(&tags, json_string_value(tag));
+    }
+    return tags.len ? buf_take(&tags) : NULL;
+}
+
+static bool only_labels_differ(const json_t *a, const json_t *b)
+{
+    json_t *copies[2] = {json_copy((json_t *)a), json_copy((json_t *)b)};
+    for (size_t i = 0; i < ARRAY_LEN(label_keys); i++) {
+        json_object_del(copies[0], label_keys[i]);
+        json_object_del(copies[1], label_keys[i]);
+    }
+    bool same = json_equal(copies[0], copies[1]);
+    json_decref(copies[0]);
+    json_decref(copies[1]);
+    return same;
+}
+
 int plugins_miner_put(struct plugins *plugins, const json_t *entry, enum miner_origin origin)
 {
     const char *name = text_of(entry, "id"), *parser = text_of(entry, "parser");
@@ -215,24 +245,34 @@ int plugins_miner_put(struct plugins *plugins, const json_t *entry, enum miner_o
         return SHEP_E_CONFIG;
     if (dev && json_equal(dev->entry, entry))
         return 0;
-    char *options = json_dumps(entry, JSON_COMPACT | JSON_SORT_KEYS);
+    char *options = json_dumps(entry, JSON_COMPACT | JSON_SORT_KEYS), *tags = tags_of(entry);
     struct store_miner row = {.name = name,
                               .location = text_of(entry, "location"),
                               .source = source->desc.name,
                               .path = text_of(entry, "path"),
                               .parser = parser ? parser : "auto",
                               .options_json = options,
+                              .group = text_of(entry, "group"),
+                              .tags = tags,
                               .origin = (int)origin};
     struct miner_conf conf = {.id = store_miner_put(plugins->env.store, &row),
                               .name = name,
                               .location = row.location,
                               .source = row.source,
                               .path = row.path,
+                              .group = row.group,
+                              .tags = tags,
                               .origin = origin};
+    struct miner *miner = herd_miner_put(plugins->env.herd, &conf);
     free(options);
+    free(tags);
+    if (dev && only_labels_differ(dev->entry, entry)) {
+        json_decref(dev->entry);
+        dev->entry = json_deep_copy(entry);
+        return 0;
+    }
     if (dev)
         detach(dev);
-    struct miner *miner = herd_miner_put(plugins->env.herd, &conf);
     if (!dev)
         dev = device_new(plugins, name, miner);
     free(dev->parser);

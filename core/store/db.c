@@ -21,9 +21,11 @@ static const char *const statements[STMT_COUNT] = {
     [REC_STATUS] = "UPDATE miners SET status = ?2 WHERE id = ?1",
     [REC_MINER] =
         "INSERT INTO miners(id, miner_id, location_notes, source, path, dev_path, parser, options,"
-        " origin, created_at_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9)"
+        " origin, created_at_ms, group_name, tags)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7, ?8, ?9, ?10, ?11)"
         " ON CONFLICT(id) DO UPDATE SET location_notes = ?3, source = ?4, path = ?5,"
-        " dev_path = ?5, parser = ?6, options = ?7, origin = ?8, removed_at_ms = NULL",
+        " dev_path = ?5, parser = ?6, options = ?7, origin = ?8, group_name = ?10, tags = ?11,"
+        " removed_at_ms = NULL",
     [REC_MINER_REMOVE] = "UPDATE miners SET removed_at_ms = ?2 WHERE id = ?1",
     [REC_DEVICE] =
         "INSERT INTO devices(key, miner_id, path, port_path, description, serial, vendor_id,"

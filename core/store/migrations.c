@@ -117,6 +117,11 @@ static const char *const migrations[] = {
     " plugin TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
     " PRIMARY KEY (plugin, key)"
     ") STRICT, WITHOUT ROWID;",
+
+    /* 2: words of people about their miners; tags with commas between them */
+    "ALTER TABLE miners ADD COLUMN group_name TEXT;"
+    "ALTER TABLE miners ADD COLUMN tags TEXT;"
+    "ALTER TABLE miners ADD COLUMN notes TEXT;",
 };
 
 int migrations_newest(void)

@@ -187,6 +187,8 @@ void miner_record(struct buf *buf, const struct store_miner *miner, int64_t id, 
     rec_text(&rec, miner->options_json);
     rec_i64(&rec, miner->origin);
     rec_i64(&rec, now_ms);
+    rec_text(&rec, miner->group);
+    rec_text(&rec, miner->tags);
     rec_end(&rec);
 }
 

@@ -58,7 +58,9 @@ static void miner_row(sqlite3_stmt *row, void *arg)
                                 .path = text_of(row, 4),
                                 .parser = text_of(row, 5),
                                 .options_json = text_of(row, 6),
-                                .origin = sqlite3_column_int(row, 7)};
+                                .origin = sqlite3_column_int(row, 7),
+                                .group = text_of(row, 8),
+                                .tags = text_of(row, 9)};
     to->fn(&miner, to->arg);
 }
 
@@ -66,8 +68,8 @@ int store_miners_each(struct store *store, store_miner_fn fn, void *arg)
 {
     struct miner_arg to = {fn, arg};
     return each_row(store,
-                    "SELECT id, miner_id, location_notes, source, path, parser, options, origin"
-                    " FROM miners WHERE removed_at_ms IS NULL ORDER BY id",
+                    "SELECT id, miner_id, location_notes, source, path, parser, options, origin,"
+                    " group_name, tags FROM miners WHERE removed_at_ms IS NULL ORDER BY id",
                     NULL, miner_row, &to);
 }
 

@@ -112,7 +112,7 @@ static int load_names(struct store *store)
     int rc =
         sqlite3_prepare_v2(store->writer.db,
                            "SELECT id, miner_id, location_notes, source, path, parser, options,"
-                           " origin, created_at_ms FROM miners ORDER BY miner_id",
+                           " origin, created_at_ms, group_name, tags FROM miners ORDER BY miner_id",
                            -1, &row, NULL);
     if (rc != SQLITE_OK)
         return rc;
@@ -124,7 +124,9 @@ static int load_names(struct store *store)
                                     .path = column_text(row, 4),
                                     .parser = column_text(row, 5),
                                     .options_json = column_text(row, 6),
-                                    .origin = sqlite3_column_int(row, 7)};
+                                    .origin = sqlite3_column_int(row, 7),
+                                    .group = column_text(row, 9),
+                                    .tags = column_text(row, 10)};
         struct name_entry *entry = name_put(store, miner.name, miner.id);
         miner_record(&entry->record, &miner, miner.id, sqlite3_column_int64(row, 8));
     }

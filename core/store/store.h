@@ -36,7 +36,8 @@ void store_close(struct store *store); /* writes everything, checkpoints, joins;
 struct store_miner {
     int64_t id;
     const char *name, *location, *source, *path, *parser, *options_json;
-    int origin; /* enum miner_origin */
+    const char *group, *tags; /* tags: with commas between them; both may be NULL */
+    int origin;               /* enum miner_origin */
 };
 typedef void (*store_miner_fn)(const struct store_miner *miner, void *arg);
 int store_miners_each(struct store *store, store_miner_fn fn,

@@ -54,6 +54,53 @@ plugins = { price = { intervall = 60, provider = "nobody" }, nonsense = { } }
     assert f"{config}:7:" in err  # a nested key has its own line
 
 
+LABEL_MISTAKES = [
+    ("group = 1", "group: must be a text of 1 to 64 bytes"),
+    ('group = ""', "group: must be a text of 1 to 64 bytes"),
+    (f'group = "{"g" * 65}"', "group: must be a text of 1 to 64 bytes"),
+    ('group = "two\\nlines"', "group: must be a text of 1 to 64 bytes"),
+    ('tags = "loud"', "tags: must be a list of at most 16 texts"),
+    ('tags = { "ok", "a,b" }', "tags: number 2 must be a text of 1 to 32 bytes, no comma"),
+    (f'tags = {{ "{"t" * 33}" }}', "tags: number 1 must be a text"),
+    ("tags = { 7 }", "tags: number 1 must be a text"),
+    ('tags = { "old", "old" }', "tags: 'old' is there twice"),
+    ("tags = { " + ", ".join(f'"{n}"' for n in range(17)) + " }", "tags: must be a list of at most 16"),
+    ('grup = "barn"', "grup: unknown key; did you mean 'group'?"),
+]
+
+
+def test_check_of_groups_and_tags(tmp_path):
+    line = 'miners = {{ {{ id = "A", source = "serial", path = "/dev/ttyUSB0",\n{} }} }}\n'
+    for label, message in LABEL_MISTAKES:
+        config = write(tmp_path / "c.lua", line.format(label))
+        code, _, err = run("check", "--config", config)
+        assert code == 78 and f"miners[1].{message}" in err, f"{label}:\n{err}"
+    good = write(tmp_path / "c.lua", line.format(f'group = "{"g" * 64}", tags = {{ "{"t" * 32}", "esp32 s3" }}'))
+    assert run("check", "--config", good)[::2] == (0, "")
+    assert run("check", "--config", write(tmp_path / "c.lua", line.format("tags = {}")))[::2] == (0, "")
+
+
+def test_groups_and_tags_are_told_and_change_without_touching_the_port(daemon, ports):
+    port, = ports(1)
+    base = "offline = true\nplugins = { serial = { discover = false } }\n"
+    miner = 'miners = {{ {{ id = "ONE", source = "serial", path = "{}"{} }} }}\n'
+    d = daemon(base + miner.format(port.path, ""))
+    one = d.wait_miner("ONE", lambda m: m["status"] != "offline", "to be attached")
+    assert one["group"] is None and one["tags"] == []
+    for labels, group, tags in ((', group = "barn", tags = { "loud", "old" }', "barn", ["loud", "old"]),
+                                (', group = "shed"', "shed", [])):
+        d.config.write_text(base + miner.format(port.path, labels))
+        d.process.send_signal(signal.SIGHUP)
+        d.wait_miner("ONE", lambda m: (m["group"], m["tags"]) == (group, tags), f"{group} {tags}")
+    port.write(">>> Completed 3 share(s), 12345 Khashes, avg. hashrate 55.12 KH/s\n")
+    d.wait_miner("ONE", lambda m: m["KH/s"] == 55.12, "its hash rate")
+    assert d.stop() == 0
+    assert d.rows("SELECT group_name, tags FROM miners") == [("shed", None)]
+    assert d.rows("SELECT count(*) FROM events WHERE event = 'link.up'") == [(1,)]
+    code, out, _ = run("render", "/api/herd_data", "--config", d.config, "--data-dir", d.data)
+    assert code == 0 and '"group":"shed"' in out
+
+
 DISPLAY_MISTAKES = [
     ('locale = "deu"', "locale: must be \"auto\" or two small letters"),
     ("locale = 1", "locale: must be a text"),

@@ -307,7 +307,8 @@ static const struct snap_miner *snap_miner_at(const struct snap_head *head, uint
 
 static void the_snapshot_tells_what_the_herd_knows(void **state)
 {
-    struct miner_conf second = {.id = 8, .name = "BARN-02"}, tenth = {.id = 10, .name = "BARN-10"};
+    struct miner_conf second = {.id = 8, .name = "BARN-02", .group = "barn", .tags = "loud,old"},
+                      tenth = {.id = 10, .name = "BARN-10"};
     herd_link(t.herd, t.miner, true, NULL);
     herd_line(t.herd, t.miner, 0);
     tell(SHEP_M_HASHRATE, 55000);
@@ -326,6 +327,9 @@ static void the_snapshot_tells_what_the_herd_knows(void **state)
     assert_string_equal(bytes + snap_miner_at(head, 0)->name_off, "BARN-01");
     assert_string_equal(bytes + snap_miner_at(head, 1)->name_off, "BARN-02");
     assert_string_equal(bytes + snap_miner_at(head, 2)->name_off, "BARN-10");
+    assert_string_equal(bytes + snap_miner_at(head, 1)->group_off, "barn");
+    assert_string_equal(bytes + snap_miner_at(head, 1)->tags_off, "loud,old");
+    assert_int_equal(snap_miner_at(head, 2)->group_off, 0);
     const struct snap_cell *cells = (const struct snap_cell *)(snap_miner_at(head, 0) + 1);
     assert_float_equal(cells[0].value, 55000, 0);
     assert_int_equal(cells[0].at_ms, WALL0 + t.mono_ms);

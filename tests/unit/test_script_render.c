@@ -61,6 +61,19 @@ static void test_herd(void **state)
     assert_int_equal(page->seqs[TOPIC_HERD], topic_seq(f->topics, TOPIC_HERD));
 }
 
+/* A group may be absent; tags are a list always. */
+static void test_herd_groups(void **state)
+{
+    struct fixture *f = lua_view(state, "local a, b = shepherd.miner('A'), shepherd.miner('B')\n"
+                                        "return { a.group, a.tags[1], a.tags[2], #a.tags,\n"
+                                        " b.group == nil, #b.tags }");
+    struct miner_conf conf = {.id = 1, .name = "A", .group = "barn", .tags = "loud,esp32 s3"};
+    herd_miner_put(f->herd, &conf);
+    herd_miner_put(f->herd, &(struct miner_conf){.id = 2, .name = "B"});
+    fixture_settle(f);
+    assert_body(fixture_render(f, "/api/x"), "[\"barn\",\"loud\",\"esp32 s3\",2,true,0]");
+}
+
 static void test_herd_moves(void **state)
 {
     struct fixture *f = lua_view(state, "return { rate = shepherd.miner('M').hashrate }");
@@ -402,6 +415,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         T(test_herd),
         T(test_herd_moves),
+        T(test_herd_groups),
         T(test_miner_by_id_and_name),
         T(test_params),
         T(test_facts_config_system),

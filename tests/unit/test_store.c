@@ -219,9 +219,9 @@ static void on_miner(const struct store_miner *m, void *arg)
 {
     struct seen *seen = arg;
     seen->n++;
-    snprintf(seen->text, sizeof seen->text, "%s|%s|%s|%s|%s|%s|%d", m->name,
+    snprintf(seen->text, sizeof seen->text, "%s|%s|%s|%s|%s|%s|%d|%s|%s", m->name,
              m->location ? m->location : "-", m->source, m->path, m->parser ? m->parser : "-",
-             m->options_json, m->origin);
+             m->options_json, m->origin, m->group ? m->group : "-", m->tags ? m->tags : "-");
 }
 
 static void miners_come_back(void **state)
@@ -238,10 +238,13 @@ static void miners_come_back(void **state)
                                 .origin = 1};
     int64_t id = store_miner_put(fix->store, &miner);
     miner.location = "shelf 3";
+    miner.group = "barn";
+    miner.tags = "loud,old";
     assert_int_equal(store_miner_put(fix->store, &miner), id);
     assert_int_equal(store_miners_each(fix->store, on_miner, &seen), 0); /* sees what is queued */
     assert_int_equal(seen.n, 1);
-    assert_string_equal(seen.text, "BARN-01|shelf 3|serial|/dev/a|auto|{\"baud\":115200}|1");
+    assert_string_equal(seen.text,
+                        "BARN-01|shelf 3|serial|/dev/a|auto|{\"baud\":115200}|1|barn|loud,old");
     store_miner_remove(fix->store, id);
     fix_close(fix);
     fix_open(fix);
@@ -251,6 +254,37 @@ static void miners_come_back(void **state)
     assert_int_equal(store_miner_put(fix->store, &miner), id);
     store_miners_each(fix->store, on_miner, &seen);
     assert_int_equal(seen.n, 1);
+}
+
+/* A file of the first release: its miners stay, and have no group yet. */
+static void older_database_is_brought_up_to_date(void **state)
+{
+    struct fix *fix = *state;
+    struct seen seen = {0};
+    fix_open(fix);
+    struct store_miner miner = {.name = "BARN-01",
+                                .source = "serial",
+                                .path = "/dev/a",
+                                .options_json = "{}",
+                                .group = "barn",
+                                .tags = "loud"};
+    int64_t id = store_miner_put(fix->store, &miner);
+    fix_close(fix);
+    static const char *const columns[] = {"group_name", "tags", "notes"};
+    for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
+        char sql[80];
+        snprintf(sql, sizeof sql, "ALTER TABLE miners DROP COLUMN %s", columns[i]);
+        sql_int(fix, sql);
+    }
+    sql_int(fix, "PRAGMA user_version=1");
+    fix_open(fix);
+    assert_int_equal(store_miners_each(fix->store, on_miner, &seen), 0);
+    assert_string_equal(seen.text, "BARN-01|-|serial|/dev/a|-|{}|0|-|-");
+    assert_int_equal(store_miner_put(fix->store, &miner), id);
+    store_miners_each(fix->store, on_miner, &seen);
+    assert_string_equal(seen.text, "BARN-01|-|serial|/dev/a|-|{}|0|barn|loud");
+    fix_close(fix);
+    assert_int_equal(sql_int(fix, "PRAGMA user_version"), 2);
 }
 
 static void on_latest(int64_t miner_id, const struct store_reading *r, size_t n, double best,
@@ -523,7 +557,7 @@ static void new_database_has_all_tables(void **state)
         snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", names[i]);
         assert_int_equal(sql_int(fix, sql), 0);
     }
-    assert_int_equal(sql_int(fix, "PRAGMA user_version"), 1);
+    assert_int_equal(sql_int(fix, "PRAGMA user_version"), 2);
     assert_int_equal(sql_int(fix, "PRAGMA application_id"), 0x53484550);
     assert_int_equal(sql_int(fix, "PRAGMA page_size"), 1024);
     assert_int_equal(sql_int(fix, "PRAGMA journal_mode='wal'"), 0);
@@ -547,7 +581,7 @@ static void newer_database_is_refused(void **state)
     sql_int(fix, "PRAGMA user_version=99");
     assert_int_equal(fix_try_open(fix), SHEP_E_UNSUPPORTED);
     assert_non_null(strstr(fix->err, "99"));
-    assert_non_null(strstr(fix->err, "up to 1"));
+    assert_non_null(strstr(fix->err, "up to 2"));
     assert_int_equal(sql_int(fix, "PRAGMA user_version"), 99); /* untouched */
 }
 
@@ -716,6 +750,7 @@ int main(int argc, char **argv)
         TEST(events_are_kept_by_the_table),
         TEST(alarms_are_committed_at_once),
         TEST(miners_come_back),
+        TEST(older_database_is_brought_up_to_date),
         TEST(latest_readings_come_back),
         TEST(settings_come_back),
         TEST(devices_are_written_when_they_change),

@@ -53,6 +53,8 @@ local function row(miner)
         chipset = known(miner.chip),
         mac_address = known(miner.mac),
         location_notes = known(miner.location),
+        group = known(miner.group),
+        tags = json.array(miner.tags),
         source = known(miner.source),
         dev_path = known(miner.path),
         parser = known(miner.parser),
