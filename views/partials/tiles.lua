@@ -103,7 +103,8 @@ end
 local function gone_html(miner)
     local seen_ms = miner.last_seen_ms or 0
     local iso = format.iso(seen_ms > 0 and seen_ms or miner.status_at_ms)
-    local age = seen_ms > 0 and ('<time datetime="%s" data-age="short">%s</time>'):format(iso, iso) or "–"
+    local age = seen_ms > 0 and ('<time datetime="%s" data-age="short">%s</time>'):format(iso, iso)
+        or html.escape(tiles.words[miner.status])
     return ('<span class="sr-only">, %s <time datetime="%s" data-local="date">%s</time></span>'
         .. '<span class="state" aria-hidden="true">%s</span>'):format(html.escape(SINCE[miner.status]), iso, iso, age)
 end
@@ -117,7 +118,9 @@ end
 
 local function here_html(miner)
     local word = html.escape(tiles.words[miner.status] or miner.status)
-    if miner.status == "resetting" then return ('<span class="state"><span class="sr-only">, </span>%s</span>'):format(word) end
+    if miner.status == "resetting" or not miner.hashrate then
+        return ('<span class="state"><span class="sr-only">, </span>%s</span>'):format(word)
+    end
     local number, unit = format.hashrate_parts(miner.hashrate)
     return ('<span class="sr-only">, %s, </span><span class="state">%s<span class="unit">%s</span></span>'):format(
         word, steady(number), unit)
