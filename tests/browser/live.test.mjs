@@ -118,11 +118,11 @@ test("raw logs move, the filter keeps the focus, a selection holds them still", 
     const page = await open(t, "/raw_logs?miner=BARN-01");
     await settled(page);
     await mark(page);
-    await page.locator("select").focus();
+    await page.locator("select[name=miner]").focus();
     barn.say("a line for the log, first");
     await wait_text(page, "#log li", "a line for the log, first");
     assert.equal(await page.evaluate(() => document.activeElement.tagName), "SELECT");
-    assert.equal(await page.locator("select").inputValue(), "BARN-01");
+    assert.equal(await page.locator("select[name=miner]").inputValue(), "BARN-01");
 
     await page.evaluate(() => getSelection().selectAllChildren(document.querySelector("#log li .text")));
     barn.say("a line for the log, second");
