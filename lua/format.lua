@@ -1,9 +1,25 @@
--- Numbers and times for people. nil becomes "–": what is not known is never shown as 0.
--- Nothing here depends on the clock or the language of the host.
+-- Numbers and times for people, as the language of the page writes them: 1,234.5 or 1.234,5. nil becomes "–": what is
+-- not known is never shown as 0. Nothing here depends on the clock or the language of the host.
+local locale = require "locale"
+
 local format = {}
 
 local UNKNOWN = "–"
 local STEPS = { "", "k", "M", "G", "T", "P", "E", "Z", "Y" }
+
+-- Languages that write 1.234,5. Whoever speaks none of them gets 1,234.5.
+local DECIMAL_COMMA = { de = true, es = true }
+local point, group -- what stands before the fraction, and between thousands
+
+--- How the language of the page writes numbers: ".", "," in English, ",", "." in German.
+-- @return what stands before the fraction, and between thousands
+function format.separators()
+    if not point then -- asked only now: a page without numbers is the same in every language
+        point, group = ".", ","
+        if DECIMAL_COMMA[shepherd.request.locale:match("^%a+")] then point, group = group, point end
+    end
+    return point, group
+end
 
 local function known(value)
     return type(value) == "number" and value == value
@@ -13,13 +29,18 @@ local function bounded(value)
     return math.abs(value) < 1e300
 end
 
+-- C's "12.5" → as the language writes it
+local function written(text)
+    return (text:gsub("%.", (format.separators())))
+end
+
 -- 1234567 → "1,234,567"
 local function grouped(digits)
     local rest = #digits % 3
     local out = {}
     if rest > 0 then out[1] = digits:sub(1, rest) end
     for i = rest + 1, #digits, 3 do out[#out + 1] = digits:sub(i, i + 2) end
-    return table.concat(out, ",")
+    return table.concat(out, select(2, format.separators()))
 end
 
 -- Four significant digits without trailing zeros: 55.12, 1.2, 999.9
@@ -31,7 +52,7 @@ local function significant(value)
     elseif size >= 9.9995 then text = ("%.2f"):format(value)
     else text = ("%.3f"):format(value) end
     if text:find(".", 1, true) then text = text:gsub("0+$", ""):gsub("%.$", "") end
-    return text
+    return written(text)
 end
 
 local function scaled(value)
@@ -49,7 +70,7 @@ function format.number(value, decimals)
     if not decimals then decimals = value == math.floor(value) and 0 or 2 end
     local text = ("%." .. math.tointeger(decimals) .. "f"):format(value)
     local sign, digits, fraction = text:match("^(%-?)(%d+)(.*)$")
-    return sign .. grouped(digits) .. fraction
+    return sign .. grouped(digits) .. written(fraction)
 end
 
 --- A value with a step of 1000 before its unit: (55123, "H/s") → "55.12", "kH/s".
@@ -92,7 +113,7 @@ end
 
 --- °C → "61.5 °C".
 function format.temperature(celsius)
-    return known(celsius) and ("%.1f °C"):format(celsius) or UNKNOWN
+    return known(celsius) and written(("%.1f"):format(celsius)) .. " °C" or UNKNOWN
 end
 
 --- Bytes → "1.5 MB" (steps of 1000).
@@ -103,7 +124,22 @@ end
 
 --- 0.125 → "12.5 %".
 function format.percent(share)
-    return known(share) and ("%.1f %%"):format(share * 100) or UNKNOWN
+    return known(share) and written(("%.1f"):format(share * 100)) .. " %" or UNKNOWN
+end
+
+local statuses
+
+--- The word for a status: "online", in German also "online", "bereit", "still"… Classes (is-online) stay English.
+function format.status(status)
+    local translate = locale.translate
+    statuses = statuses or {
+        online = translate("online"),
+        idle = translate("idle"),
+        silent = translate("silent"),
+        resetting = translate("resetting"),
+        offline = translate("offline"),
+    }
+    return statuses[status] or status or UNKNOWN
 end
 
 -- Days since 1970-01-01 → year, month, day (proleptic Gregorian).

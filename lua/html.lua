@@ -1,6 +1,7 @@
 -- HTML. What goes through here is escaped unless it was made here or by html.raw.
 local _, core = ...
 local format = require "format"
+local locale = require "locale"
 
 local html = {}
 
@@ -61,9 +62,9 @@ end
 -- contain an age themselves: they do not depend on the time of rendering.
 -- @param at_ms Unix time in ms, or nil
 -- @param style "short" for "4 min"; nothing for "4 min ago"
--- @param never what stands there for nil; "never"
+-- @param never what stands there for nil; "never", in the language of the page
 function html.time(at_ms, style, never)
-    if not at_ms or at_ms <= 0 then return html.raw(html.escape(never or "never")) end
+    if not at_ms or at_ms <= 0 then return html.raw(html.escape(never or locale.translate("never"))) end
     return html.raw(('<time datetime="%s" data-age%s>%s</time>'):format(
         format.iso(at_ms), style and ('="%s"'):format(html.escape(style)) or "", format.utc(at_ms)))
 end

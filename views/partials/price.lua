@@ -26,7 +26,7 @@ function price.change(fact)
     local arrow = html.raw(('<svg viewBox="0 0 12 12" aria-hidden="true"><path d="%s" fill="currentColor"/></svg>'):format(
         ARROWS[way]))
     return html.el("data", { class = way, id = "btc-change", value = percent }, arrow,
-        (" %s%.2f %%"):format(percent < 0 and "−" or "+", math.abs(percent)))
+        (" %s%s %%"):format(percent < 0 and "−" or "+", format.number(math.abs(percent), 2)))
 end
 
 return price

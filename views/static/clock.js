@@ -47,10 +47,18 @@ export function span_text(ms) {
     return `${Math.floor(ms / DAY)} d`;
 }
 
+// In the language of the page: <html> carries these words (partials/head.html).
+const WORDS = { now: "now", ago: "{span} ago", said: "said {span} ago" };
+
+function words(name, age_ms) {
+    const text = globalThis.document?.documentElement.getAttribute(`data-${name}`) ?? WORDS[name];
+    return text.replace("{span}", span_text(age_ms));
+}
+
 function age_text(at_ms, style) {
     const age_ms = Math.max(0, clock_now() - at_ms);
     if (style === "short") return span_text(age_ms);
-    return age_ms < 5 * SECOND ? "now" : `${span_text(age_ms)} ago`;
+    return words(age_ms < 5 * SECOND ? "now" : "ago", age_ms);
 }
 
 // ---- how clocks read ------------------------------------------------------------------------
@@ -206,9 +214,10 @@ export function clock_tick(root = document) {
         const at_ms = Number(node.dataset.at ?? Date.parse(node.dateTime));
         const age_ms = clock_now() - at_ms;
         const stale = at_ms > 0 && age_ms > Number(node.dataset.staleAfter) * SECOND;
+        const was_stale = node.hasAttribute("data-stale");
         set_attribute(node, "data-stale", stale ? span_text(age_ms) : null);
-        if (stale) node.title = `said ${span_text(age_ms)} ago`;
-        else if (node.title.startsWith("said ")) node.removeAttribute("title");
+        if (stale) node.title = words("said", age_ms);
+        else if (was_stale) node.removeAttribute("title");
     }
 }
 
