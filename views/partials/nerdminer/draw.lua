@@ -197,7 +197,8 @@ function draw.world(x, y, scale)
     local out = {}
     for _, row in ipairs(LAND) do
         for i = 2, #row, 2 do
-            for lon = math.ceil(row[i] / STEP) * STEP, math.max(row[i + 1], math.ceil(row[i] / STEP) * STEP), STEP do
+            local west = math.ceil(row[i] / STEP) * STEP
+            for lon = west, math.max(row[i + 1], west), STEP do
                 out[#out + 1] = ("M%s %sh0"):format(num(x + (lon + 180) * scale), num(y + (78 - row[1]) * scale))
             end
         end
