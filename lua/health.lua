@@ -107,10 +107,13 @@ local function is_offline(part)
     return function(seen) return seen.status == "offline" and (not part or has(seen.why, part)) end
 end
 
+-- A miner that hashed a moment ago is in these for a second now and then.
+local PASSING = { booting = true, connecting = true, ["waiting for work"] = true }
+
 local function in_state(...)
     local states = { ... }
     return function(seen, part)
-        if seen.status == "offline" or seen.status == "online" then return false end
+        if seen.status == "offline" or seen.status == "online" and PASSING[seen.state] then return false end
         for _, state in ipairs(states) do
             if seen.state == state then return not part or has(seen.error, part) end
         end
@@ -140,23 +143,34 @@ rule("offline", { when = is_offline(), events = { "link.down" }, say = function(
     return t("Offline: its port does not work"), t("Look whether it has power and its cable is in. It is tried again by itself.")
 end })
 
+-- Every ESP32 prints its ROM's text: where no parser knows the firmware yet, the lines themselves tell.
+local function in_rom(seen, parts)
+    return seen.status ~= "offline" and not seen.miner.parser and line_with(seen.lines, parts) ~= nil
+end
+
 -- The board.
-rule("bootloader", { when = in_state("bootloader"), lines = { "waiting for download", "download_boot" },
-    events = { "miner.bootloader" }, say = function()
+local bootloader = in_state("bootloader")
+rule("bootloader", { when = function(seen) return bootloader(seen) or in_rom(seen, { "waiting for download" }) end,
+    lines = { "waiting for download", "download_boot" }, events = { "miner.bootloader" }, say = function()
         return t("It waits in its boot loader and does not mine"),
             t("Press reset, or pull the plug, without touching the BOOT button. If it comes back to this, GPIO0 is held low.")
     end })
-rule("no_firmware", { when = in_state("no firmware"), lines = { "invalid header" }, say = function()
-    return t("There is no firmware in its flash"), t("Flash it again.")
-end })
+local no_firmware = in_state("no firmware")
+rule("no_firmware", { when = function(seen) return no_firmware(seen) or in_rom(seen, { "invalid header" }) end,
+    lines = { "invalid header" }, say = function()
+        return t("There is no firmware in its flash"), t("Flash it again.")
+    end })
 local looping = in_state("boot loop", "crashed", "booting")
 rule("brownout", { when = function(seen)
         return looping(seen) and (has(seen.error, "brownout") or count_with(lately(seen, "miner.reset"), "brown") > 0)
+            or in_rom(seen, { "brown_out", "brownout" })
     end, lines = { "brown" }, events = { "miner.reset", "miner.panic" }, say = function()
         return t("It restarts because its supply voltage dips"),
             t("Try a shorter or thicker USB cable, another port, or a supply of its own: a hub shared by many is often too weak.")
     end })
-rule("boot_loop", { when = in_state("boot loop"), lines = { "guru meditation", "abort()", "assert failed", "rst:0x" },
+rule("boot_loop", { when = function(seen)
+        return looping(seen) and (seen.state == "boot loop" or #lately(seen, "miner.boot_loop") > 0)
+    end, lines = { "guru meditation", "abort()", "assert failed", "rst:0x" },
     events = { "miner.panic", "miner.boot_loop" }, say = function()
         return t("It restarts again and again"),
             t("If it crashes, flash the newest firmware, and erase the flash before. If the log names no crash, suspect cable and power.")

@@ -154,15 +154,11 @@ function token_font() {
 
 /** Time below the chart: clock, then days, then months, whatever the step is. */
 function time_axis(plot, splits, axis, space, step_s) {
-    let last_day = null;
     return splits.map((at_s) => {
         if (step_s >= 28 * DAY) return date_text(at_s, MONTH);
         if (step_s >= DAY) return date_text(at_s, DATE);
-        const day = date_text(at_s, DATE);
         const clock = date_text(at_s, CLOCK);
-        const midnight = clock === "00:00" && last_day !== null;
-        last_day = day;
-        return midnight ? day : clock;
+        return clock === "00:00" ? date_text(at_s, DATE) : clock;
     });
 }
 
