@@ -27,7 +27,7 @@
 -- How long log lines are kept, and how many of them: whichever comes first. Readings and history stay.
 -- keep = { days = 7, megabytes = 512 }
 
--- true: nothing ever leaves this machine, not even the question for the price.
+-- true: nothing ever leaves this machine, not even the questions for the price and the network.
 -- offline = false
 
 -- How screens show things. What a page's address says counts more, so that two screens may differ:
@@ -62,9 +62,11 @@
 
 -- Options of plugins, by the plugin's name; false switches one off.
 --   price    provider, interval (seconds)
+--   network  url of a server with the API of mempool.space, interval (seconds)
 --   serial   discover: look for ports that nobody configured. listen: which of them are opened unasked: "known" (only
 --            Espressif's own USB: opening a stranger's port may reset somebody's 3D printer) or "all" plausible ones
 -- plugins = {
 --   price = { provider = "coincodex", interval = 1200 },
+--   network = { url = "https://mempool.space", interval = 120 },
 --   serial = { discover = true, listen = "known" },
 -- }

@@ -315,7 +315,7 @@ def test_plugins_lists_all(daemon):
     d = daemon(start=False)
     code, out, _ = run("plugins", "--config", d.config)
     assert code == 0
-    for name in ("nerdminer", "serial", "replay", "summarize", "price"):
+    for name in ("nerdminer", "serial", "replay", "summarize", "price", "network"):
         assert name in out
 
 

@@ -13,6 +13,7 @@ shep_plugin_test(serial source_serial)
 shep_plugin_test(replay source_replay)
 shep_plugin_test(summarize service_summarize)
 shep_plugin_test(price service_price PkgConfig::JANSSON)
+shep_plugin_test(network service_network PkgConfig::JANSSON)
 
 find_package(Python3 COMPONENTS Interpreter REQUIRED)
 add_test(NAME demo_logs COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/plugins/sources/replay/demo/make.py --check)

@@ -10,6 +10,7 @@ local json = require "json"
 local herd = shepherd.herd()
 local totals = herd.totals
 local price = shepherd.facts("price") or {}
+local network = shepherd.facts("network") or {}
 
 local known = json.or_null
 
@@ -89,6 +90,17 @@ local function row(miner)
     }
 end
 
+local NETWORK = {
+    "height", "tip_at_ms", "difficulty", "hashrate", "fee_fastest", "fee_half_hour", "fee_hour", "fee_minimum",
+    "halving_blocks", "halving_percent", "retarget_blocks", "retarget_percent", "last_updated",
+}
+
+local function network_row()
+    local out = {}
+    for _, key in ipairs(NETWORK) do out[key] = known(network[key]) end
+    return out
+end
+
 local miners = json.array {}
 for i, miner in ipairs(herd.miners) do miners[i] = row(miner) end
 
@@ -110,6 +122,7 @@ return {
         change_24h = known(price.change_24h),
         last_updated = known(price.last_updated),
     },
+    network = network_row(),
     miners_list = miners,
     demo = herd.demo or false,
     seq = herd.seq,
