@@ -4,7 +4,7 @@ foreach(check rooms files format shell lua)
     set_tests_properties(lint_${check} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60 LABELS lint)
 endforeach()
 # Checks of one part of the tree have a file each.
-foreach(check colours)
+foreach(check colours words)
     add_test(NAME lint_${check} COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_LIST_DIR}/${check}.py)
     set_tests_properties(lint_${check} PROPERTIES TIMEOUT 60 LABELS lint)
 endforeach()
