@@ -65,13 +65,29 @@ end
 
 local SYMBOLS = { USD = "$", EUR = "€", GBP = "£" }
 
---- { price_usd, currency } → "$68000", as on the device: whole, without separators.
+--- What one bitcoin costs, and in which money: the fact "price" has it in the currency that is set,
+-- and in USD. nil when it is not known.
+function device.quote(price)
+    local amount = price and (price.price or price.price_usd)
+    if not known(amount) then return nil, "USD" end
+    return amount, price.price and price.currency and price.currency:upper() or "USD"
+end
+
+--- An amount with the sign of its money: "$68432", "61000 CHF".
+local function money(text, currency)
+    return SYMBOLS[currency] and SYMBOLS[currency] .. text or text .. " " .. currency
+end
+
+--- "$68432", as on the device: whole, without separators.
 function device.price(price)
-    if not price or not known(price.price_usd) then return UNKNOWN end
-    local currency = price.currency or "USD"
-    local symbol = SYMBOLS[currency]
-    local amount = ("%.0f"):format(price.price_usd)
-    return symbol and symbol .. amount or amount .. " " .. currency
+    local amount, currency = device.quote(price)
+    return amount and money(("%.0f"):format(amount), currency) or UNKNOWN
+end
+
+--- "$68432.40", as in the grid.
+function device.price_exact(price)
+    local amount, currency = device.quote(price)
+    return amount and money(("%.2f"):format(amount), currency) or UNKNOWN
 end
 
 --- Difficulty of the network → "126.27T".
@@ -106,18 +122,19 @@ end
 
 --- What one unit of money buys → "1471 sats".
 function device.sats_for_one(price)
-    if not price or not known(price.price_usd) or price.price_usd <= 0 then return UNKNOWN end
-    return ("%.0f sats"):format(SATS / price.price_usd)
+    local amount = device.quote(price)
+    return amount and amount > 0 and ("%.0f sats"):format(SATS / amount) or UNKNOWN
 end
 
 --- Price × supply → "$1.35T".
 function device.market_cap(price, height)
     local supply = device.supply(height)
-    if not supply or not price or not known(price.price_usd) then return UNKNOWN end
-    local cap = price.price_usd * supply
+    local amount, currency = device.quote(price)
+    if not supply or not amount then return UNKNOWN end
+    local cap = amount * supply
     local steps, step = { "", "K", "M", "B", "T", "Q" }, 1
     while cap >= 1000 and step < #steps do cap, step = cap / 1000, step + 1 end
-    return (SYMBOLS[price.currency or "USD"] or "") .. ("%.2f%s"):format(cap, steps[step])
+    return money(("%.2f%s"):format(cap, steps[step]), currency)
 end
 
 -- ---- figures ------------------------------------------------------------------------------------

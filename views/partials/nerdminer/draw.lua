@@ -138,8 +138,8 @@ end
 --- ₿ on a coin.
 function draw.coin(x, y, size, class)
     return icon(x, y, size, 14, class or "nerd-coin", '<circle cx="7" cy="7" r="6.6"/>' ..
-        '<path class="nerd-b" transform="rotate(13 7 7)" d="M4.6 4H8Q9.8 4 9.8 5.5 9.8 6.9 8 6.9H5.6M8 6.9Q10.3 6.9 10.3 8.6 10.3 10.2 8.2 10.2H4.6' ..
-        'M5.7 4V10.2M6.3 2.7V4M8 2.7V4M6.3 10.2V11.5M8 10.2V11.5"/>')
+        '<path class="nerd-b" transform="rotate(13 7 7)" d="M4.6 4H8Q9.8 4 9.8 5.5 9.8 6.9 8 6.9H5.6' ..
+        'M8 6.9Q10.3 6.9 10.3 8.6 10.3 10.2 8.2 10.2H4.6M5.7 4V10.2M6.3 2.7V4M8 2.7V4M6.3 10.2V11.5M8 10.2V11.5"/>')
 end
 
 -- ---- panels -------------------------------------------------------------------------------------
