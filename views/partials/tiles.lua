@@ -90,23 +90,15 @@ function tiles.symbols()
 end
 
 function tiles.shape(status)
-    return ('<svg aria-hidden="true"><use href="#shape-%s"/></svg>'):format(rank[status] and status or "silent")
+    return ('<svg><use href="#shape-%s"/></svg>'):format(rank[status] and status or "silent")
 end
 
 -- BARN-01: what stands before the last - . or _ is left out where there is no room.
 local function name_html(name)
     local before, rest = name:match("^(.*[-._])([^-._]+)$")
     if not before then before, rest = "", name end
-    return ('<b><span class="pre">%s</span><span class="rest">%s</span></b>'):format(html.escape(before), html.escape(rest))
-end
-
-local function gone_html(miner)
-    local seen_ms = miner.last_seen_ms or 0
-    local iso = format.iso(seen_ms > 0 and seen_ms or miner.status_at_ms)
-    local age = seen_ms > 0 and ('<time datetime="%s" data-age="short">%s</time>'):format(iso, iso)
-        or html.escape(tiles.words[miner.status])
-    return ('<span class="sr-only">, %s <time datetime="%s" data-local="date">%s</time></span>'
-        .. '<span class="state" aria-hidden="true">%s</span>'):format(html.escape(SINCE[miner.status]), iso, iso, age)
+    return ('<b><span class="pre">%s</span><span class="rest">%s</span></b>'):format(
+        html.escape(before), html.escape(rest))
 end
 
 -- Four digits, so that tiles side by side compare: 184.0, 53.57
@@ -116,32 +108,43 @@ local function steady(number)
     return number .. (number:find(".", 1, true) and "" or ".") .. ("0"):rep(4 - digits)
 end
 
-local function here_html(miner)
-    local word = html.escape(tiles.words[miner.status] or miner.status)
-    if miner.status == "resetting" or not miner.hashrate then
-        return ('<span class="state"><span class="sr-only">, </span>%s</span>'):format(word)
-    end
-    local number, unit = format.hashrate_parts(miner.hashrate)
-    return ('<span class="sr-only">, %s, </span><span class="state">%s<span class="unit">%s</span></span>'):format(
-        word, steady(number), unit)
+-- For a miner that is gone: since when, to be read, and how long ago, to be seen.
+local function gone(miner)
+    local seen_ms = miner.last_seen_ms or 0
+    local iso = format.iso(seen_ms > 0 and seen_ms or miner.status_at_ms)
+    local read = ('%s <time datetime="%s" data-local="date">%s</time>'):format(html.escape(SINCE[miner.status]), iso, iso)
+    if seen_ms <= 0 then return read, html.escape(tiles.words[miner.status]) end
+    return read, ('<time datetime="%s" data-age="short">%s</time>'):format(iso, iso)
 end
 
-local function more_html(miner)
+-- For one that is there: its hash rate, or that it has none.
+local function here(miner)
+    local word = html.escape(tiles.words[miner.status] or miner.status)
+    if miner.status == "resetting" or not miner.hashrate then return word, word end
+    local number, unit = format.hashrate_parts(miner.hashrate)
+    return ("%s, %s %s"):format(word, number, unit), ('%s<span class="unit">%s</span>'):format(steady(number), unit)
+end
+
+local function more(miner)
+    if SINCE[miner.status] then return html.escape(miner.why or "") end
     local list = {}
     if miner.temperature then list[#list + 1] = format.temperature(miner.temperature) end
     if miner.shares_accepted then list[#list + 1] = t("%s shares", format.number(miner.shares_accepted)) end
     if miner.best_difficulty then list[#list + 1] = t("best %s", format.difficulty(miner.best_difficulty)) end
-    if SINCE[miner.status] and miner.why then list = { miner.why } end
-    local text = html.escape(table.concat(list, " · "))
-    return ('<span class="more"><span class="sr-only">, </span>%s</span>'):format(text)
+    return html.escape(table.concat(list, " · "))
 end
 
---- One miner. With details there is a line of further figures, or why it is gone.
+local TILE = '<li id="m%d" class="tile is-%s" data-status="%s"><a href="/details/miner/%d"><span class="sr-only">%s, %s</span>'
+    .. '<span class="face" aria-hidden="true">%s%s<span class="state">%s</span>%s</span></a></li>'
+
+--- One miner: a text to be read, "BARN-01, offline since …", and a face to be seen.
+-- @param with_details a line of further figures, or why it is gone
 function tiles.tile(miner, with_details)
-    local gone = SINCE[miner.status]
-    return ('<li id="m%d" class="tile is-%s" data-status="%s"><a href="/details/miner/%d">%s%s%s%s</a></li>'):format(
-        miner.id, miner.status, miner.status, miner.id, tiles.shape(miner.status), name_html(miner.name),
-        gone and gone_html(miner) or here_html(miner), with_details and more_html(miner) or "")
+    local read, seen
+    if SINCE[miner.status] then read, seen = gone(miner) else read, seen = here(miner) end
+    local line = with_details and ('<span class="more">%s</span>'):format(more(miner)) or ""
+    return TILE:format(miner.id, miner.status, miner.status, miner.id, html.escape(miner.name), read,
+        tiles.shape(miner.status), name_html(miner.name), seen, line)
 end
 
 return tiles
