@@ -21,6 +21,8 @@ const PASSED_ON = ["timezone", "hour12", "seconds", "date", "lang", "theme"]; //
 const FOCUS_PATHS = { offline: "/dash/health", best_share: "/dash/nerdminer" };
 const HERE = "shepherd.play"; // where we are, for a reload
 const BLOCK = "shepherd.play.block"; // found, and nobody has seen it yet
+const LOOKED = "shepherd.play.looked"; // blocks until then (ms) were shown
+const LOOK_BACK_MS = 5 * 60_000; // the stream may have been broken just when it was said
 
 const root = document.documentElement;
 const stage = stage_make(document.getElementById("play-stage"));
@@ -266,7 +268,10 @@ async function steal_view(path) {
 // ---- a block --------------------------------------------------------------------------------
 
 function block_begin(block) {
-    if (!block.simulated) remember(localStorage, BLOCK, JSON.stringify(block));
+    if (!block.simulated) {
+        remember(localStorage, BLOCK, JSON.stringify(block));
+        remember(localStorage, LOOKED, String(block.at_ms));
+    }
     block_on = true;
     wanted++;
     clearTimeout(turn_timer);
@@ -290,6 +295,22 @@ function block_remembered() {
     } catch {
         return null;
     }
+}
+
+/** Blocks that nobody told us of: while this page was away, or the stream was. */
+async function block_look_back() {
+    if (!set.focus.has("block_found")) return;
+    const looked_ms = Number(remember_read(localStorage, LOOKED) ?? NaN);
+    let events = [];
+    try {
+        const response = await fetch("/api/events?limit=100");
+        if (response.ok) ({ events } = await response.json());
+    } catch {
+        return; // nobody answers: the next time
+    }
+    const missed = events.find(({ event, at_ms }) => event === "block.found" && at_ms > looked_ms); // newest first
+    if (missed) block_begin({ kind: "block_found", miner: missed.miner, at_ms: missed.at_ms });
+    else if (Number.isNaN(looked_ms)) remember(localStorage, LOOKED, String(clock_now()));
 }
 
 // ---- people ---------------------------------------------------------------------------------
@@ -332,6 +353,7 @@ function follow_away() {
         stage.drop();
     } else if (!away && was) {
         focus.started();
+        block_look_back();
         if (paused || stolen || block_on) return; // what is shown mends itself
         resume({ anew: true });
     }
@@ -384,3 +406,5 @@ const found = set.focus.has("block_found") ? block_remembered() : null;
 if (found) block_begin(found);
 else if (set.simulate) simulate(set.simulate);
 resume();
+block_look_back();
+setInterval(block_look_back, LOOK_BACK_MS);
