@@ -238,18 +238,27 @@ local SPARKS = {
     ["1y"] = { period_s = DAY, step_s = 14 * DAY, n = 26 },
 }
 
--- One row a miner, "place:value place:value …": a hundred rows are cheaper than a thousand.
+-- One row a miner, "place:value place:value …": a hundred rows are cheaper than a thousand. Each value is looked up by
+-- its whole key: a range of times would read every metric of every miner.
 local SPARKS_SQL = [[
     SELECT miner_id, group_concat(place || ':' || value, ' ') AS points FROM (
-      SELECT miner_id, (t_ms - ?1) / ?3 AS place, round(avg(avg), 3) AS value FROM rollups
-      WHERE period_s = ?4 AND t_ms >= ?7 AND t_ms < ?2 AND metric = ?5 AND avg IS NOT NULL
-        AND miner_id IN (SELECT value FROM json_each(?6))
-      GROUP BY miner_id, place)
+      SELECT r.miner_id, (r.t_ms - ?1) / ?2 AS place, round(avg(r.avg), 3) AS value
+      FROM json_each(?3) t CROSS JOIN json_each(?4) m CROSS JOIN rollups r
+        ON r.period_s = ?5 AND r.t_ms = t.value AND r.miner_id = m.value AND r.metric = ?6
+      WHERE r.avg IS NOT NULL
+      GROUP BY r.miner_id, place)
     GROUP BY miner_id]]
+local OPEN_HOUR_STEP_S = 6 * MINUTE -- of the hour that still runs, each sixth minute will do
 
-local function sparks_add(values, metric, spark, from_ms, period_s, since_ms, ids)
-    local step_ms = spark.step_s * 1000
-    local rows = shepherd.query(SPARKS_SQL, from_ms, from_ms + spark.n * step_ms, step_ms, period_s, metric, ids, since_ms)
+-- The beginnings of periods from one time up to another.
+local function times_between(from_ms, to_ms, step_s)
+    local out = json.array {}
+    for t_ms = from_ms, to_ms - 1, step_s * 1000 do out[#out + 1] = t_ms end
+    return json.encode(out)
+end
+
+local function sparks_add(values, metric, spark, from_ms, period_s, times, ids)
+    local rows = shepherd.query(SPARKS_SQL, from_ms, spark.step_s * 1000, times, ids, period_s, metric)
     for _, row in ipairs(rows) do
         local places = values[row.miner_id] or {}
         for place, value in (row.points or ""):gmatch("(%d+):(%S+)") do
@@ -271,9 +280,11 @@ function chart.sparks(options)
     local from_ms = (now_ms // step_ms + 1 - spark.n) * step_ms
     local ids = json.encode(json.array(options.miners))
     local values = {}
-    sparks_add(values, metric, spark, from_ms, spark.period_s, from_ms, ids)
+    local to_ms = from_ms + spark.n * step_ms
+    sparks_add(values, metric, spark, from_ms, spark.period_s, times_between(from_ms, to_ms, spark.period_s), ids)
     if spark.period_s == HOUR then -- the hour that still runs
-        sparks_add(values, metric, spark, from_ms, MINUTE, now_ms // (HOUR * 1000) * HOUR * 1000, ids)
+        local hour_ms = now_ms // (HOUR * 1000) * HOUR * 1000
+        sparks_add(values, metric, spark, from_ms, MINUTE, times_between(hour_ms, now_ms, OPEN_HOUR_STEP_S), ids)
     end
     local out = {}
     for _, id in ipairs(options.miners) do
