@@ -310,13 +310,11 @@ function flock.group_totals(entries, first)
     return totals
 end
 
---- The small charts of these miners: a table by id; empty where they cannot be made.
-function flock.sparks(entries, from, to)
-    local found, chart = pcall(require, "chart")
-    if not found or from > to then return {} end
-    local ids = {}
-    for i = from, to do ids[#ids + 1] = entries[i].miner.id end
-    return chart.sparks { metric = "hashrate", range = "24h", miners = ids }
+--- Which entries are on a page: first, last, page (a wrong one is put right), number of pages.
+function flock.page_of(n, page)
+    local pages = math.max(1, (n + flock.page_rows - 1) // flock.page_rows)
+    page = math.max(1, math.min(page, pages))
+    return (page - 1) * flock.page_rows + 1, math.min(page * flock.page_rows, n), page, pages
 end
 
 return flock

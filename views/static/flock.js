@@ -28,6 +28,44 @@ function show_top(link) {
     if (link.rel) document.querySelector(".flock-page").scrollIntoView();
 }
 
+// ---- the small charts ---------------------------------------------------------------------------
+
+const SPARKS_MS = 120_000;
+const sparks = new Map(); // id of the box → svg, of the miners seen so far
+let sparks_of = null; // the URL that they were asked for
+let sparks_at = -Infinity;
+
+async function fetch_sparks() {
+    sparks_of = location.search;
+    sparks_at = performance.now();
+    try {
+        const reply = await fetch(`/api/sparks${location.search}`, { cache: "no-store" });
+        if (!reply.ok) return;
+        const parser = new DOMParser(); // of our own server, as the page is
+        for (const [id, text] of Object.entries(await reply.json())) {
+            sparks.set(`s${id}`, parser.parseFromString(text, "text/html").querySelector("svg"));
+        }
+        show_sparks(true);
+    } catch {
+        sparks_at = -Infinity; // the daemon is away: with the next update
+    }
+}
+
+/** Boxes without a line get theirs; `anew`: all of them. Asks for what is not known or old. */
+function show_sparks(anew = false) {
+    const boxes = document.querySelectorAll(".spark-box");
+    for (const box of boxes) {
+        if (anew || !box.firstChild) box.replaceChildren(...[sparks.get(box.id)].filter(Boolean));
+    }
+    const is_old = sparks_of !== location.search || performance.now() - sparks_at > SPARKS_MS;
+    if (!anew && boxes.length > 0 && is_old && !document.hidden) fetch_sparks();
+}
+
+document.addEventListener("shepherd:update", () => show_sparks());
+show_sparks();
+
+// ---- links and the form --------------------------------------------------------------------------
+
 let timer = 0;
 
 function search() {
