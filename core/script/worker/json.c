@@ -200,6 +200,7 @@ static void write_table(struct writer *w, int index)
         write_array(w, index, (lua_Integer)lua_rawlen(L, index));
         return;
     }
+    miner_fill(L, index);
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
         *(lua_type(L, -2) == LUA_TSTRING ? &n_strings : &n_others) += 1;
     if (n_others == 0)

@@ -125,6 +125,8 @@ struct files { /* of one render */
 /* Compile "views/x.html" or "lua/x.lua" and push the function; raises with a message for people. */
 void files_load(lua_State *L, const char *name);
 bool files_exists(lua_State *L, const char *name);
+void files_push_source(lua_State *L, const char *name); /* the text of "lua/html.lua"; raises */
+void files_push_sources(lua_State *L);                  /* the names of all of those, sorted */
 void files_end(struct files *files);
 uint64_t files_hash(const struct files *files); /* of all that was used */
 void files_trim(void);                          /* between renders: keep the cache within bounds */
@@ -144,12 +146,13 @@ const char *data_topic(lua_State *L, enum topic topic, size_t *len);
 const json_t *data_topic_json(lua_State *L, enum topic topic);
 
 /* ---- herd.c, query.c, api.c: the table `shepherd` ---- */
-int herd_push(lua_State *L);       /* shepherd.herd() */
-int herd_push_miner(lua_State *L); /* shepherd.miner(id or name) */
-int query_rows(lua_State *L);      /* shepherd.query(sql, ...) */
-int query_logs(lua_State *L);      /* shepherd.logs{…} */
-int query_events(lua_State *L);    /* shepherd.events{…} */
-int query_history(lua_State *L);   /* shepherd.history{…} */
+int herd_push(lua_State *L);              /* shepherd.herd() */
+int herd_push_miner(lua_State *L);        /* shepherd.miner(id or name) */
+void miner_fill(lua_State *L, int index); /* miner.c; a miner reads all its fields; else nothing */
+int query_rows(lua_State *L);             /* shepherd.query(sql, ...) */
+int query_logs(lua_State *L);             /* shepherd.logs{…} */
+int query_events(lua_State *L);           /* shepherd.events{…} */
+int query_history(lua_State *L);          /* shepherd.history{…} */
 struct render;
 void query_end(struct render *render); /* frees what a query left behind when Lua raised */
 void api_open(lua_State *L);           /* pushes the table, not yet frozen */
