@@ -74,6 +74,49 @@ static void test_herd_groups(void **state)
     assert_body(fixture_render(f, "/api/x"), "[\"barn\",\"loud\",\"esp32 s3\",2,true,0]");
 }
 
+/* Miners fill themselves when they are read; nobody can tell. */
+static void test_miners_are_filled_when_read(void **state)
+{
+    struct fixture *f = lua_view(
+        state,
+        "local h = shepherd.herd()\n"
+        "local a, b = h.miners[1], h.miners[2]\n"
+        "assert(rawequal(a, shepherd.miner(7)) and rawequal(a, shepherd.miner('A')) and a ~= b)\n"
+        "assert(rawequal(a.at, a.at) and a.at ~= b.at and a.at.name == nil and a.at.id == nil)\n"
+        "local function all(m, t) local out = {}\n"
+        "  for k, v in sorted_pairs(t or m) do out[#out + 1] = k .. '=' .. tostring(v) end\n"
+        "  return table.concat(out, ' ') end\n"
+        "local first = all(b)\n"
+        "assert(a.hashrate == 55123 and a.nothing == nil and a[1] == nil and a[0/0] == nil)\n"
+        "assert(first == all(b) and #a == 0)\n"
+        "a.hashrate = nil assert(a.hashrate == nil)\n"
+        "a.temperature = nil assert(a.temperature == nil)\n"
+        "a.pool = 'mine' assert(a.pool == 'mine') a.pool = nil assert(a.pool == nil)\n"
+        "a.name = false assert(a.name == false) a.own = 1 assert(a.own == 1)\n"
+        "a.at.pool = 5 assert(a.at.pool == 5) a.at.pool = nil assert(a.at.pool == nil)\n"
+        "assert(a.at.temperature == 1760797790000)\n"
+        "assert(not pcall(setmetatable, a, {}) and getmetatable(a) == false)\n"
+        "local copy = {} for k, v in pairs(a) do copy[k] = v end\n"
+        "assert(copy.hashrate == nil and copy.pool == nil and copy.name == false and copy.own == "
+        "1)\n"
+        "assert(all(a.at) == 'hashrate=1760797790000 temperature=1760797790000')\n"
+        "local swapped = { h.miners[2], h.miners[1] } h.miners[1], h.miners[2] = b, a\n"
+        "assert(shepherd.miner(7) == a and shepherd.herd().miners[1] == b)\n"
+        "return html.raw(first .. '|' .. json.encode(shepherd.miner('B')) .. '|' .. "
+        "json.encode(b.at))");
+    add_miner(f, 7, "A");
+    add_miner(f, 8, "B");
+    struct script_page *page = fixture_render(f, "/api/x");
+    assert_has(page, "demo=false found=false from_file=true hashrate=55123 id=8 lines=0");
+    assert_has(page, "source=serial status=offline status_at_ms=");
+    assert_has(page, "temperature=61.5|{\"at\":{\"hashrate\":1760797790000,\"pool\":");
+    assert_has(page, "\"path\":\"/dev/x\",\"pool\":\"public-pool.io:21496\",\"source\"");
+    assert_has(page, "|{\"hashrate\":1760797790000,\"pool\":1760797790001,\"temperature\":");
+    lua_view(state, "local m = shepherd.miner(7) return include('partials/x', m)");
+    fixture_write(f, "views/partials/x.html", "<%= name %> <%= hashrate %>");
+    assert_body(fixture_render(f, "/api/x"), "A 55123");
+}
+
 static void test_herd_moves(void **state)
 {
     struct fixture *f = lua_view(state, "return { rate = shepherd.miner('M').hashrate }");
@@ -381,6 +424,57 @@ static void test_modules(void **state)
     assert_has(fixture_render(f, "/api/x"), "requires itself");
 }
 
+static void test_sources(void **state)
+{
+    struct fixture *f = lua_view(
+        state,
+        "local names = shepherd.sources()\n"
+        "for i = 2, #names do assert(names[i - 1] < names[i]) end\n"
+        "assert(shepherd.source('lua/format.lua'):find('function format.number', 1, true))\n"
+        "for _, bad in ipairs{ 'lua/none.lua', 'lua/README.md', 'lua/../a.lua', 'lua/.lua',\n"
+        "    'views/api/x.lua', '/etc/passwd', '', 'lua/locale/de.lua', 'lua/a.lua\\0' } do\n"
+        "  assert(not pcall(shepherd.source, bad), bad) end\n"
+        "return html.raw(table.concat(names, ' '))");
+    fixture_copy_lua(f);
+    fixture_write(f, "lua/zz.lua", "-- last");
+    fixture_write(f, "lua/.hidden.lua", "");
+    fixture_pool(f);
+    assert_has(fixture_render(f, "/api/x"), "lua/chart.lua lua/display.lua lua/format.lua");
+    assert_has(fixture_render(f, "/api/x"), " lua/zz.lua");
+    assert_lacks(fixture_render(f, "/api/x"), "hidden");
+    lua_view(state, "return shepherd.source('lua/zz.lua')");
+    struct script_page *page = fixture_render(f, "/api/x");
+    assert_body(page, "-- last");
+    fixture_write(f, "lua/zz.lua", "-- edited");
+    assert_false(script_deps_fresh(page->deps, page->n_deps));
+    assert_body(fixture_render(f, "/api/x"), "-- edited");
+}
+
+/* Every function that a view may call has its description in lua/shepherd.lua, and no other. */
+static void test_reference_is_whole(void **state)
+{
+    lua_view(state,
+             "local described = {}\n"
+             "for _, entry in ipairs(require('reference').read(shepherd.source('lua/shepherd.lua'))"
+             ".entries) do\n"
+             "  local name = entry.name\n"
+             "  assert(#entry.text > 0 and #entry.returns > 0, name)\n"
+             "  local short = name:match('^shepherd%.([%w_]+)$')\n"
+             "  local value = short and shepherd[short] or _G[name]\n"
+             "  assert(type(value) == 'function', name .. ' is no function')\n"
+             "  assert(not described[name], name .. ' is described twice')\n"
+             "  described[name] = true end\n"
+             "local n = 0\n"
+             "for name, value in pairs(shepherd) do if type(value) == 'function' then n = n + 1\n"
+             "  assert(described['shepherd.' .. name], name .. ' is not described') end end\n"
+             "assert(n > 10 and require 'shepherd' == shepherd)\n"
+             "for _, name in ipairs{ 'include', 'layout', 't', 'sorted_pairs', 'print' } do\n"
+             "  assert(described[name], name .. ' is not described') end\n"
+             "assert(not pcall(function() shepherd.herd = 1 end))\n"
+             "return 'ok'");
+    assert_body(fixture_render(*state, "/api/x"), "ok");
+}
+
 static void test_format(void **state)
 {
     struct fixture *f = lua_view(
@@ -414,6 +508,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_herd),
+        T(test_miners_are_filled_when_read),
         T(test_herd_moves),
         T(test_herd_groups),
         T(test_miner_by_id_and_name),
@@ -430,6 +525,8 @@ int main(void)
         T(test_parts_refuse_nonsense),
         T(test_marks_cannot_be_forged),
         T(test_modules),
+        T(test_sources),
+        T(test_reference_is_whole),
         T(test_format),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -214,6 +214,20 @@ static int l_edited(lua_State *L)
     return 1;
 }
 
+/* shepherd.source("lua/format.lua") → its text; files of the library and no others. */
+static int l_source(lua_State *L)
+{
+    files_push_source(L, luaL_checkstring(L, 1));
+    return 1;
+}
+
+/* shepherd.sources() → { "lua/display.lua", … } */
+static int l_sources(lua_State *L)
+{
+    files_push_sources(L);
+    return 1;
+}
+
 /* print(…) goes to the daemon's log, with the view's name. At most 20 lines a page. */
 static int l_print(lua_State *L)
 {
@@ -271,12 +285,23 @@ static void push_request(lua_State *L, const struct request *request)
 
 void api_open(lua_State *L)
 {
-    static const luaL_Reg functions[] = {
-        {"herd", herd_push},        {"miner", herd_push_miner}, {"facts", l_facts},
-        {"system", l_system},       {"config", l_config},       {"logs", query_logs},
-        {"events", query_events},   {"history", query_history}, {"query", query_rows},
-        {"params", l_params},       {"respond", l_respond},     {"expires", l_expires},
-        {"not_found", l_not_found}, {"edited", l_edited},       {NULL, NULL}};
+    static const luaL_Reg functions[] = {{"herd", herd_push},
+                                         {"miner", herd_push_miner},
+                                         {"facts", l_facts},
+                                         {"system", l_system},
+                                         {"config", l_config},
+                                         {"logs", query_logs},
+                                         {"events", query_events},
+                                         {"history", query_history},
+                                         {"query", query_rows},
+                                         {"params", l_params},
+                                         {"respond", l_respond},
+                                         {"expires", l_expires},
+                                         {"not_found", l_not_found},
+                                         {"edited", l_edited},
+                                         {"source", l_source},
+                                         {"sources", l_sources},
+                                         {NULL, NULL}};
     luaL_newlib(L, functions);
     push_request(L, render_of(L)->request);
     lua_setfield(L, -2, "request");

@@ -8,6 +8,7 @@
 #include "script/worker/template.h"
 #include "script/worker/worker.h"
 
+#include <dirent.h>
 #include <errno.h>
 
 struct cached {
@@ -283,6 +284,68 @@ void files_load(lua_State *L, const char *name)
     free(path);
     load_from_disk(L, name, lua_tostring(L, -1), &id);
     lua_remove(L, -2);
+}
+
+/* ---- the library as text, for the page that shows its comments ---- */
+
+enum { SOURCE_NAME_MAX = 64 };
+
+static bool is_source(const char *name)
+{
+    size_t len = strlen(name);
+    size_t plain = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    return plain > 0 && len < SOURCE_NAME_MAX && strcmp(name + plain, ".lua") == 0;
+}
+
+void files_push_source(lua_State *L, const char *name)
+{
+    struct render *render = render_of(L);
+    struct file_id id;
+    if (strncmp(name, "lua/", 4) != 0 || !is_source(name + 4))
+        luaL_error(L, "\"%s\" is no file of the library; shepherd.sources() names them", name);
+    char *path = find(render, name, &id);
+    if (!path)
+        luaL_error(L, "there is no %s", name);
+    lua_pushstring(L, path); /* Lua frees it also when something below raises */
+    free(path);
+    struct cached *c = cache_find(name, lua_tostring(L, -1), &id);
+    if (!c)
+        c = read_file(L, name, lua_tostring(L, -1), &id);
+    lua_pushlstring(L, c->text, c->text_len);
+    lua_remove(L, -2);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+void files_push_sources(lua_State *L)
+{
+    struct render *render = render_of(L);
+    struct buf *names = &render->scratch;
+    struct file_id id = file_id_record(worker.conf.lua_dir); /* moves with what is in it */
+    look_at(render, worker.conf.lua_dir, &id);
+    buf_clear(names);
+    DIR *dir = opendir(worker.conf.lua_dir);
+    const struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        char name[SOURCE_NAME_MAX] = "";
+        if (!is_source(entry->d_name))
+            continue;
+        str_copy(name, sizeof name, entry->d_name, strlen(entry->d_name));
+        buf_add(names, name, sizeof name);
+    }
+    if (dir)
+        closedir(dir);
+    size_t n = names->len / SOURCE_NAME_MAX;
+    if (n)
+        qsort(names->data, n, SOURCE_NAME_MAX, compare_names);
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        lua_pushfstring(L, "lua/%s", names->data + i * SOURCE_NAME_MAX);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
 }
 
 uint64_t files_hash(const struct files *files)

@@ -299,13 +299,30 @@ static int find_global(lua_State *L)
     return 0;
 }
 
+static int frozen_next(lua_State *L)
+{
+    lua_settop(L, 2);
+    return lua_next(L, lua_upvalueindex(1)) ? 2 : 0;
+}
+
+/* An iterator of its own: next would need the table itself, which could then be written to. */
+static int frozen_pairs(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushcclosure(L, frozen_next, 1);
+    return 1;
+}
+
 /* Replaces the table on top by one that reads it and refuses writes. */
 static void freeze(lua_State *L, const char *name)
 {
     lua_newtable(L);
-    lua_createtable(L, 0, 3);
+    lua_createtable(L, 0, 4);
     lua_pushvalue(L, -3);
     lua_setfield(L, -2, "__index");
+    lua_pushvalue(L, -3);
+    lua_pushcclosure(L, frozen_pairs, 1);
+    lua_setfield(L, -2, "__pairs");
     lua_pushstring(L, name);
     lua_pushcclosure(L, refuse_change, 1);
     lua_setfield(L, -2, "__newindex");
