@@ -311,7 +311,7 @@ return {
     ["Processes stopped"] = "Beendete Prozesse",
     ["Pull its plug for a moment. If that does not help: is it the right port?"] = "Kurz ausstecken. Hilft das nicht: ist es der richtige Port?",
     ["Rain made of what the flock says as it says it."] = "Regen aus dem, was die Herde gerade sagt.",
-    ["Raw logs"] = "Rohe Logs",
+    ["Raw logs"] = "Logs",
     ["read as they come"] = "werden laufend gelesen",
     ["red in the night"] = "nachts rot",
     ["Refused: too many"] = "Abgelehnt: zu viele",
