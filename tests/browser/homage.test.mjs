@@ -239,6 +239,8 @@ test("new lines are fetched when the daemon says that there are some, and a shar
     );
     await until(page, () => document.querySelector("#matrix-flashes .share") !== null);
     await until(page, () => document.querySelector("#matrix-flashes .share") === null);
+    barn.say("CONGRATULATIONS! Valid block found");
+    await until(page, () => document.documentElement.classList.contains("matrix-gold"));
 });
 
 test("with reduced motion nothing falls", async (t) => {

@@ -146,7 +146,7 @@ async function fit() {
     const { clientWidth: width, clientHeight: height } = canvas;
     if (width === 0 || height === 0) return;
     const ratio = Math.min(devicePixelRatio, RATIO_MOST, Math.sqrt(PIXELS_MOST / (width * height)));
-    const high = Math.min(30, Math.max(14, height / 36, width / 90)) * ratio;
+    const high = Math.min(44, Math.max(14, height / 36, width / 90)) * ratio;
     const cell = { width: Math.round(high * 0.74), height: Math.round(high) };
     const atlas = await createImageBitmap(atlas_make(cell));
     const size = { width: Math.round(width * ratio), height: Math.round(height * ratio) };
