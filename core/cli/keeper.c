@@ -123,6 +123,19 @@ static void on_health(void *arg)
     json_decref(fact);
 }
 
+/* All who listen to the herd hear it; on_event() brings it back to the store, which keeps it until
+ * it can be written. */
+static void on_state(bool degraded, const char *problem, void *arg)
+{
+    struct keeper *keeper = arg;
+    struct shep_event event = {.size = sizeof event,
+                               .event = degraded ? SHEP_EV_STORE_DEGRADED : SHEP_EV_STORE_RECOVERED,
+                               .text = problem,
+                               .text_len = strlen(problem)};
+    herd_event(keeper->daemon->herd, NULL, &event);
+    on_health(keeper);
+}
+
 const char *keeper_health(void *arg)
 {
     struct daemon *daemon = arg;
@@ -152,6 +165,7 @@ struct keeper *keeper_new(struct daemon *daemon)
     herd_listen(daemon->herd, &listener);
     store_on_commit(daemon->store, on_commit, keeper);
     store_on_pressure(daemon->store, on_pressure, keeper);
+    store_on_state(daemon->store, on_state, keeper);
     keeper->latest =
         loop_timer_new(daemon->loop, &daemon->owner, LATEST_MS, LATEST_MS, on_latest, keeper);
     keeper->health =

@@ -264,6 +264,7 @@ struct writer {
     int64_t page_bytes, wal_bytes, wal_limit_bytes, wal_checkpoint_at;
     int64_t duty_us, free_bytes;
     unsigned n_moved_aside;
+    bool anew; /* the file was opened again in another's place: the miners are to be put there */
     struct complain trouble, odd;
     bool ballast_spent; /* the disk is nearly full */
     char notice[256];   /* shown as the problem while nothing worse is */
@@ -347,6 +348,7 @@ void writer_failed(struct writer *w, int rc);
 /* Degraded, and why. true: something was gained (ballast, a new file): try again at once. */
 bool trouble_begin(struct store *store, int rc);
 void trouble_over(struct store *store);
+void trouble_look_for_file(struct store *store); /* is ours still the one of that name? */
 int apply_batch(struct store *store, const struct batch *batch);
 bool rc_is_record(int rc);                           /* the record's fault, not the disk's */
 int retention_run(struct store *store, bool urgent); /* SQLITE_OK, or what went wrong */

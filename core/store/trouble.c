@@ -6,6 +6,8 @@
 #include "util/log.h"
 
 #include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum {
     MOVES_MAX = 3,        /* damage that comes back is the disk's: no endless row of moved files */
@@ -66,6 +68,18 @@ static void describe(const struct store *store, int rc, char *text, size_t cap)
     }
 }
 
+/* Told as trouble that is over: from here on there is a file again. */
+static void tell_new_file(struct store *store)
+{
+    struct writer *w = &store->writer;
+    log_error("store", "%s", w->notice);
+    pthread_mutex_lock(&store->queue.lock);
+    memcpy(store->stats.problem, w->notice, sizeof w->notice);
+    pthread_mutex_unlock(&store->queue.lock);
+    mail_state(store->mail, true, w->notice);
+    mail_state(store->mail, false, "a new database was made");
+}
+
 static bool move_damaged(struct store *store)
 {
     struct writer *w = &store->writer;
@@ -73,15 +87,41 @@ static bool move_damaged(struct store *store)
     if (w->n_moved_aside >= MOVES_MAX || !db_move_aside(store->db_path, aside, sizeof aside))
         return false;
     w->n_moved_aside++;
-    log_error("store", "the database was damaged; it was moved to %s, a new one is made", aside);
     snprintf(w->notice, sizeof w->notice,
              "the database was damaged and moved to %.180s; a new one was made", aside);
-    pthread_mutex_lock(&store->queue.lock);
-    memcpy(store->stats.problem, w->notice, sizeof w->notice);
-    pthread_mutex_unlock(&store->queue.lock);
-    mail_state(store->mail, true, w->notice);
-    mail_state(store->mail, false, "a new database was made");
+    tell_new_file(store);
     return true;
+}
+
+/* The log before the log must never meet another database; readers of the old one keep what they
+ * have open. What is in it went into the old file, if that could be. */
+static void forget_side_files(const char *db_path, bool emptied)
+{
+    char *wal = shep_asprintf("%s-wal", db_path), *shm = shep_asprintf("%s-shm", db_path);
+    struct stat st;
+    if (!emptied || (stat(wal, &st) == 0 && st.st_size == 0)) /* else it is the new file's own */
+        unlink(wal);
+    unlink(shm);
+    free(wal);
+    free(shm);
+}
+
+void trouble_look_for_file(struct store *store)
+{
+    struct writer *w = &store->writer;
+    int moved = 0;
+    if (!w->db ||
+        sqlite3_file_control(w->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) != SQLITE_OK || !moved)
+        return;
+    int rc = sqlite3_wal_checkpoint_v2(w->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    writer_detach(w);
+    forget_side_files(store->db_path, rc == SQLITE_OK);
+    w->anew = true;
+    snprintf(w->notice, sizeof w->notice,
+             "%.90s was deleted or moved away while it was in use; from here on a new one is. To "
+             "have the old one back, stop the daemon, put it there and start again",
+             store->db_path);
+    tell_new_file(store);
 }
 
 /* The disk is full: checkpoint with what the ballast gives back, and let retention do early what it

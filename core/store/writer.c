@@ -107,8 +107,9 @@ static int writer_reopen(struct store *store)
     int rc = writer_attach(w, db);
     if (rc != SQLITE_OK)
         sqlite3_close(db);
-    else if (res.moved_aside || w->n_moved_aside)
+    else if (res.moved_aside || w->n_moved_aside || w->anew)
         rc = put_miners_again(store);
+    w->anew = w->anew && rc != SQLITE_OK;
     return rc;
 }
 
@@ -308,6 +309,7 @@ static void duties(struct store *store)
         trouble_over(store);
     }
     writer_space(store);
+    trouble_look_for_file(store);
     int rc = writer_ready(store);
     if (rc == SQLITE_OK)
         rc = write_txn(store, NULL, false);

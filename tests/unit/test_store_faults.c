@@ -415,6 +415,46 @@ static void damage_while_running_is_moved_aside(void **state)
     free(path);
 }
 
+/* Deleted or moved away under us: noticed within a minute, said, and a new one is made. What was
+ * moved away is whole. */
+static void file_that_goes_away_is_noticed(void **state)
+{
+    struct fix *fix = *state;
+    enum { T0 = 1800000, MINUTE = 60000 };
+    char *path = fix_path(fix, "shepherd.db"), *away = fix_path(fix, "away.db");
+    state_calls = 0;
+    clock_set_fake(T0, T0);
+    fix_open(fix);
+    store_on_state(fix->store, on_state, NULL);
+    int64_t a = put_miner(fix, "A");
+    put_numbers(fix, a, 1, 100);
+    flush(fix);
+    assert_int_equal(rename(path, away), 0);
+    put_numbers(fix, a, 101, 100); /* goes into the old one */
+    flush(fix);
+    assert_int_equal(state_calls, 0);
+    clock_set_fake(T0 + 2 * MINUTE, T0 + 2 * MINUTE);
+    put_numbers(fix, a, 201, 100); /* wakes the writer */
+    WAIT_FOR(fix, state_calls == 2 && !state_now);
+    assert_non_null(strstr(stats_of(fix).problem, "deleted or moved away"));
+    assert_non_null(strstr(stats_of(fix).problem, "stop the daemon"));
+    put_numbers(fix, a, 301, 100);
+    flush(fix);
+    assert_false(stats_of(fix).degraded);
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM miners"), 1);
+    assert_int_equal(sql_int(fix, "SELECT max(id) FROM miner_logs"), 400);
+    assert_int_equal(sql_int_at(away, "PRAGMA integrity_check"), 0); /* "ok" is no number */
+    int64_t before = sql_int_at(away, "SELECT count(*) FROM miner_logs");
+    int64_t after = sql_int(fix, "SELECT count(*) FROM miner_logs");
+    assert_int_equal(before + after, 400); /* each line is in one of them */
+    fix_close(fix);
+    clock_set_fake(-1, 0);
+    fix_open(fix); /* and it is a database as any other */
+    assert_int_equal(sql_int(fix, "SELECT max(id) FROM miner_logs"), 400);
+    free(path);
+    free(away);
+}
+
 static void locked_by_another_waits(void **state)
 {
     struct fix *fix = *state;
@@ -561,6 +601,7 @@ int main(int argc, char **argv)
         TEST(commit_that_happened_is_not_repeated),
         TEST(sync_errors_reopen_and_recover),
         TEST(damage_while_running_is_moved_aside),
+        TEST(file_that_goes_away_is_noticed),
         TEST(locked_by_another_waits),
         TEST(sleeping_reader_stops_nothing),
     };
