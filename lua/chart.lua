@@ -193,13 +193,13 @@ end
 -- One stroke for each stretch without a hole; a lone value is a short dash.
 local function spark_path(values, n, low, high)
     local out, drawing = {}, false
-    local span = high - low
-    local middle = span < high * 0.002 and HEIGHT / 2 -- steady: no mountains out of nothing
+    local span = math.max(high - low, math.abs(high) * 0.1, 1e-9) -- steady: no mountains out of nothing
+    local middle = (low + high) / 2
     for i = 1, n do
         local value = values[i]
         if value then
             local x = n > 1 and MARGIN + (WIDTH - 2 * MARGIN) * (i - 1) / (n - 1) or WIDTH / 2
-            local y = middle or HEIGHT - MARGIN - (HEIGHT - 2 * MARGIN) * (value - low) / span
+            local y = HEIGHT / 2 - (HEIGHT - 2 * MARGIN) * (value - middle) / span
             out[#out + 1] = ("%s%.1f %.1f"):format(drawing and "L" or "M", x, y)
             if not drawing and not values[i + 1] then out[#out + 1] = "h1.5" end
         end
