@@ -224,11 +224,11 @@ test("the figures are those of /api/herd_data", async (t) => {
     const kiosk = await open(t, daemon.url + "/kiosk");
     await equals_api(
         kiosk,
-        ["total-hashrate", "online-miners", "total-accepted", "total-templates", "best-difficulty"],
+        ["total-hashrate", "online-miners", "total-shares", "total-templates", "best-difficulty"],
         (api) => [
             api.total_hash_khs * 1000,
             api.online_miners,
-            api.total_shares_accepted,
+            api.total_shares_accepted || api.total_shares,
             api.total_block_templates,
             api.best_difficulty,
         ],
