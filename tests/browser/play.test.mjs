@@ -262,6 +262,14 @@ test("a simulation says that it is one", async (t) => {
     }
 });
 
+function is_beside_strip(page) {
+    return page.evaluate(() => {
+        const strip = document.getElementById("play-strip").getBoundingClientRect();
+        const view = document.querySelector(".play-view.is-shown").getBoundingClientRect();
+        return strip.height > 0 && view.bottom <= strip.top + 4; // 4: the shift against burn-in
+    });
+}
+
 test("a best share and a miner that goes take the screen and give it back", async (t) => {
     await work();
     const page = await play(t, "views=kiosk,flock&dwell=600&focus_s=3");
@@ -274,6 +282,7 @@ test("a best share and a miner that goes take the screen and give it back", asyn
     ptys["BARN-02"].say(...statistics({ best: "98.76K" }));
     await wait_text(page, "#play-strip", "New best share 98.76K by BARN-02");
     await shows(page, "/dash/nerdminer");
+    assert.ok(await is_beside_strip(page), "the strip covers nothing of the view");
     await page.locator("#play-strip").waitFor({ state: "hidden" });
     await shows(page, "/");
 

@@ -105,7 +105,7 @@ export function strip_text(words, { kind, miners, miner, share }) {
 /** The strip that says what happened; null takes it away. */
 export function strip_show(stolen, text) {
     const strip = find("strip");
-    document.body.classList.toggle("has-strip", stolen !== null);
+    strip.parentElement.classList.toggle("has-strip", stolen !== null); // not <body>: that is morphed
     strip.hidden = stolen === null;
     if (!stolen) return;
     strip.dataset.kind = stolen.kind;

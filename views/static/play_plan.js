@@ -8,7 +8,7 @@ const DAY_MINUTES = 1440;
 const VIEWS_MAX = 32; // more dots than that fit on no small screen
 const DWELL_MAX_S = 86_400;
 const RAMP_MS = 30 * MINUTE; // dusk and dawn
-const RED_CUT = { green: 0.6, blue: 0.85 }; // how much of these a red night takes away
+const RED_CUT = { green: 0.5, blue: 0.85 }; // how much of these a red night takes away
 const SHIFT_PX = 4;
 
 const KNOWN = {
