@@ -135,6 +135,73 @@ static void test_history(void **state)
     assert_int_equal(page->max_age_ms, 30000);
 }
 
+/* Gaps stay gaps, wherever they are; of one miner and of all together. */
+static void test_history_with_gaps(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        int minute, miner;
+        double avg;
+    } rows[] = {{100, 1, 5}, {101, 1, 6}, {101, 2, 60}, {105, 2, 70}, {3000, 1, 7}, {3001, 2, 80}};
+    struct store *store = NULL;
+    char err[512] = "";
+    int pid;
+    struct store_conf conf = {.data_dir = f->dir};
+    assert_int_equal(store_open(&conf, f->loop, &store, err, sizeof err, &pid), 0);
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct shep_rollup rollup = {.size = sizeof rollup,
+                                     .metric = SHEP_M_POWER,
+                                     .period_s = 60,
+                                     .n = 1,
+                                     .miner_id = rows[i].miner,
+                                     .t_ms = at(rows[i].minute * 60),
+                                     .avg = rows[i].avg};
+        store_rollup_put(store, &rollup, "power");
+    }
+    store_close(store);
+    struct script_page *page = view(
+        state,
+        "local T, out = 1760797800000, {}\n"
+        "local function at(minute) return minute and T + minute * 60000 end\n"
+        "local function show(o, from, to)\n"
+        "  o.metric, o.period, o.from_ms, o.to_ms = 'power', 60, at(from), at(to)\n"
+        "  local texts = {}\n"
+        "  for i, r in ipairs(shepherd.history(o)) do texts[i] = ('%d:%g%s'):format(\n"
+        "    (r.t_ms - T) // 60000, r.avg, r.n_miners and 'x' .. r.n_miners or '') end\n"
+        "  out[#out + 1] = table.concat(texts, ' ') end\n"
+        "show({ miner = 'A' }) show({ miner = 1 }, 0) show({ miner = 'A' }, 100, 101)\n"
+        "show({ miner = 'A' }, 101, 3000) show({ miner = 2 }, 1100) show({ miner = 'nobody' })\n"
+        "show({ miner = 'A' }, 99.5 // 1 + 1, 3001) show({ sum = true }, 0, 200)\n"
+        "show({ sum = true }) show({ sum = true }, 102, 105) show({ sum = false }, 0, 102)\n"
+        "show({ miner = 'A' }, 4000) show({ miner = 'A' }, nil, 50)\n"
+        "return html.raw(table.concat(out, '|'))");
+    assert_body(page, "3000:7|100:5 101:6 3000:7|100:5|101:6|3001:80||100:5 101:6 3000:7|"
+                      "100:5x1 101:66x2 105:70x1|100:5x1 101:66x2 105:70x1 3000:7x1 "
+                      "3001:80x1||100:5 101:6 101:60||");
+    page = view(state, "local r = shepherd.history{ metric = 'hashrate', sum = true }\n"
+                       "return { n = #r, avg = r[1].avg, miners = r[1].n_miners, max = r[1].max }");
+    assert_body(page, "{\"avg\":5,\"miners\":2,\"n\":5}");
+}
+
+/* Rows of one miner are looked up by their whole key; those of all are read in their order. */
+static void test_history_plans(void **state)
+{
+    struct script_page *page = view(
+        state, "local out = {}\n"
+               "local function plan(sql) for _, r in ipairs(shepherd.query('EXPLAIN QUERY PLAN ' "
+               ".. sql)) do out[#out + 1] = r.detail end end\n"
+               "plan [[WITH times(t) AS (SELECT 0) SELECT r.t_ms FROM times CROSS JOIN rollups r\n"
+               "  ON r.period_s = 60 AND r.t_ms = times.t AND r.miner_id = 1\n"
+               "  AND r.metric = 'power' WHERE times.t >= 0 ORDER BY r.t_ms]]\n"
+               "plan [[SELECT t_ms, count(avg), sum(avg) FROM rollups WHERE period_s = 60\n"
+               "  AND t_ms >= 0 AND metric = 'power' GROUP BY t_ms ORDER BY t_ms DESC LIMIT 9]]\n"
+               "return html.raw(table.concat(out, '|'))");
+    assert_has(page,
+               "SEARCH r USING PRIMARY KEY (period_s=? AND t_ms=? AND miner_id=? AND metric=?)");
+    assert_has(page, "SEARCH rollups USING PRIMARY KEY (period_s=? AND t_ms>?)");
+    assert_lacks(page, "FOR GROUP BY");
+}
+
 static void test_query(void **state)
 {
     struct script_page *page = view(
@@ -171,6 +238,7 @@ static void test_query_refuses(void **state)
         {"shepherd.logs{ limit = 'x' }", "\\\"limit\\\" must be a whole number"},
         {"shepherd.logs{ miner = {} }", "must be the id or name of a miner"},
         {"shepherd.history{ miner = 1 }", "\\\"metric\\\" is missing"},
+        {"shepherd.history{ metric = 'a', miner = 1, sum = true }", "leave \\\"miner\\\" out"},
         {"shepherd.history{ metric = 'a', period = 61 }", "\\\"period\\\" is 60, 3600 or 86400"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -195,9 +263,14 @@ static void test_no_database(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_logs),        T(test_log_queries_walk_the_index),
-        T(test_events),      T(test_history),
-        T(test_query),       T(test_query_refuses),
+        T(test_logs),
+        T(test_log_queries_walk_the_index),
+        T(test_events),
+        T(test_history),
+        T(test_query),
+        T(test_query_refuses),
+        T(test_history_with_gaps),
+        T(test_history_plans),
         T(test_no_database),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

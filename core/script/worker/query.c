@@ -345,33 +345,70 @@ int query_events(lua_State *L)
     return 1;
 }
 
-/* shepherd.history{ miner = id, metric = "hashrate", period = 60 | 3600 | 86400, from_ms =, to_ms =
- * } → rows { t_ms, n, min, max, avg, last, miner_id }, oldest first; periods without samples are
- * not there. Without from_ms the newest 1,500 periods. */
+/* ---- shepherd.history ---- */
+
+/* ?1 period in seconds, ?2 from, ?3 to, ?4 metric, ?5 miner, ?6 the most rows. */
+static const char HISTORY_ALL[] =
+    "SELECT * FROM (SELECT t_ms, n, min, max, avg, last, miner_id FROM rollups"
+    " WHERE period_s = ?1 AND t_ms >= ?2 AND t_ms < ?3 AND metric = ?4 AND ?5 = 0"
+    " ORDER BY t_ms DESC LIMIT ?6) ORDER BY t_ms, miner_id";
+
+/* The key of the table is (period_s, t_ms, miner_id, metric): a stretch of time is all miners and
+ * all metrics of it. So the times are counted down, newest first, and each row is looked up by its
+ * whole key: a year of days is 365 look-ups, however many miners there are. ?6: the most times. */
+static const char HISTORY_ONE[] =
+    "WITH RECURSIVE ends(low, high) AS (SELECT"
+    "  max(?2, (SELECT t_ms FROM rollups WHERE period_s = ?1 ORDER BY t_ms LIMIT 1)),"
+    "  min(?3 - 1, (SELECT t_ms FROM rollups WHERE period_s = ?1 ORDER BY t_ms DESC LIMIT 1))),"
+    " times(t) AS (SELECT high - high % (?1 * 1000) FROM ends WHERE high >= low"
+    "  UNION ALL SELECT t - ?1 * 1000 FROM times, ends WHERE t - ?1 * 1000 >= low LIMIT ?6)"
+    " SELECT r.t_ms, r.n, r.min, r.max, r.avg, r.last, r.miner_id"
+    " FROM times CROSS JOIN rollups r ON r.period_s = ?1 AND r.t_ms = times.t"
+    "  AND r.miner_id = ?5 AND r.metric = ?4"
+    " WHERE times.t >= ?2 ORDER BY r.t_ms";
+
+/* Of a gauge the sum of the means, of a counter that of the growths. Here the stretch of time is
+ * read as it lies: a dozen rows of other metrics cost less than one look-up. */
+static const char HISTORY_SUM[] =
+    "SELECT * FROM (SELECT t_ms, count(avg) AS n_miners, sum(avg) AS avg FROM rollups"
+    " WHERE period_s = ?1 AND t_ms >= ?2 AND t_ms < ?3 AND metric = ?4 AND ?5 = 0"
+    " GROUP BY t_ms HAVING count(avg) > 0 ORDER BY t_ms DESC LIMIT ?6) ORDER BY t_ms";
+
+static bool flag_option(lua_State *L, const char *name)
+{
+    lua_getfield(L, 1, name);
+    bool value = lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+/* shepherd.history{ metric = "hashrate", miner = id, sum = false, period = 60 | 3600 | 86400,
+ * from_ms =, to_ms = } → rows, oldest first; periods without samples are not there. */
 int query_history(lua_State *L)
 {
-    static const char *const names[] = {"miner", "metric", "period", "from_ms", "to_ms", NULL};
-    static const char sql[] =
-        "SELECT * FROM (SELECT t_ms, n, min, max, avg, last, miner_id FROM rollups"
-        " WHERE period_s = ?1 AND t_ms >= ?2 AND t_ms < ?3 AND metric = ?4"
-        " AND (?5 = 0 OR miner_id = ?5) ORDER BY t_ms DESC LIMIT ?6) ORDER BY t_ms, miner_id";
-    enum { PERIODS_DEFAULT = 1500 };
+    static const char *const names[] = {"miner",   "metric", "sum", "period",
+                                        "from_ms", "to_ms",  NULL};
+    enum { TIMES_MAX = 2000, ROWS_DEFAULT = 1500 };
     check_names(L, names);
     lua_Integer period = option(L, "period", 60);
     if (period != 60 && period != 3600 && period != 86400)
         luaL_error(L, "\"period\" is 60, 3600 or 86400 (seconds)");
+    bool sum = flag_option(L, "sum");
     int64_t miner = miner_option(L);
+    if (sum && miner)
+        luaL_error(L, "\"sum\" is of all miners: leave \"miner\" out");
     lua_getfield(L, 1, "metric");
     if (lua_type(L, -1) != LUA_TSTRING)
         luaL_error(L, "\"metric\" is missing: the name of a metric, for example \"hashrate\"");
     bool open = option(L, "from_ms", -1) < 0;
+    lua_Integer most = sum || (miner && open) ? TIMES_MAX : open ? ROWS_DEFAULT : LIMIT_ROWS;
     struct reader_value params[] = {integer(period),
                                     integer(option(L, "from_ms", 0)),
                                     integer(option(L, "to_ms", INT64_MAX)),
                                     value_at(L, lua_gettop(L)),
                                     integer(miner),
-                                    integer(open ? PERIODS_DEFAULT : LIMIT_ROWS)};
+                                    integer(most)};
     render_lasts(render_of(L), MAX_AGE_HISTORY_MS);
-    run(L, sql, params, 6, false);
+    run(L, sum ? HISTORY_SUM : miner ? HISTORY_ONE : HISTORY_ALL, params, ARRAY_LEN(params), false);
     return 1;
 }
