@@ -6,117 +6,15 @@
 // with the arrow keys it is a slider whose value is what was at that time.
 
 import uPlot from "./uplot.js";
+import { bars_grouped, bounds_of, time_ticks, known, number_text, point_text, step_of, STEPS, summary_text, zone } from "./chart_text.js";
 
 const ASK_EVERY_MS = 30000;
-const MINUTE = 60;
-const HOUR = 3600;
-const DAY = 86400;
-const BAR_PX = 7; // so many pixels for a bar and its gap, at least
-const GROUPS = { 60: [1, 2, 5, 10, 15, 30, 60], 3600: [1, 2, 3, 6, 12, 24], 86400: [1, 7, 14] };
-const STEPS = ["", "k", "M", "G", "T", "P", "E"];
 const SMALLEST = { "°C": 5, dBm: 5 }; // the y axis never shows less than this: no mountains out of noise
 
 const WHOLE = Array.from({ length: 18 }, (_, i) => 10 ** i).flatMap((n) => [n, 2 * n, 5 * n]); // steps of an axis that counts
 
 const charts = new Map(); // figure → its state
 let range = null; // of the page; null: each chart its own
-
-// ---- words and numbers ----------------------------------------------------------------------
-
-const zone = document.documentElement.dataset.timezone || undefined;
-const language = document.documentElement.lang || undefined;
-const formats = new Map();
-
-function date_text(at_s, options) {
-    const key = JSON.stringify(options);
-    if (!formats.has(key)) {
-        formats.set(key, new Intl.DateTimeFormat(language, { hourCycle: "h23", timeZone: zone, ...options }));
-    }
-    return formats.get(key).format(at_s * 1000);
-}
-
-const CLOCK = { hour: "2-digit", minute: "2-digit" };
-const DATE = { day: "numeric", month: "short" };
-const MONTH = { month: "short" };
-
-function time_text(at_s, period_s) {
-    if (period_s >= DAY) return date_text(at_s, { ...DATE, year: "numeric" });
-    return date_text(at_s, { ...DATE, ...CLOCK });
-}
-
-/** The step of 1000 that fits to a value: 78500 → 1 ("k"). */
-function step_of(value) {
-    let step = 0;
-    while (Math.abs(value) >= 999.5 && step < STEPS.length - 1) {
-        value /= 1000;
-        step += 1;
-    }
-    return step;
-}
-
-function number_text(value, digits) {
-    return value.toLocaleString(language, { maximumFractionDigits: digits, minimumFractionDigits: digits });
-}
-
-/** "78.50 kH/s", "61.5 °C", "1,204". */
-function value_text(value, unit) {
-    if (unit === "" || unit === "°C" || unit === "dBm") {
-        const text = number_text(value, Number.isInteger(value) || unit === "" ? 0 : 1);
-        return unit ? `${text} ${unit}` : text;
-    }
-    const step = step_of(value);
-    const scaled = value / 1000 ** step;
-    const digits = scaled === 0 ? 0 : Math.abs(scaled) < 10 ? 3 : Math.abs(scaled) < 100 ? 2 : 1;
-    return `${number_text(scaled, digits)} ${STEPS[step]}${unit}`;
-}
-
-/** "15 min", "6 h", "1 d". */
-function span_words(seconds) {
-    if (seconds < HOUR) return `${seconds / MINUTE} min`;
-    return seconds < DAY ? `${seconds / HOUR} h` : `${seconds / DAY} d`;
-}
-
-// ---- rows -----------------------------------------------------------------------------------
-
-/** Growth of several periods in one bar; a bar of nothing but gaps is a gap. */
-function bars_grouped(data, width_px) {
-    const sizes = GROUPS[data.period_s];
-    const fits = sizes.find((size) => data.t.length / size <= width_px / BAR_PX) ?? sizes.at(-1);
-    const group_s = fits * data.period_s;
-    const t = [];
-    const avg = [];
-    data.t.forEach((at_s, i) => {
-        const start = at_s - (at_s % group_s);
-        if (t.at(-1) !== start) {
-            t.push(start);
-            avg.push(null);
-        }
-        const value = data.avg[i];
-        if (value !== null) avg[avg.length - 1] = (avg.at(-1) ?? 0) + value;
-    });
-    return { t, avg, period_s: group_s };
-}
-
-function known(values) {
-    return values.filter((value) => value !== null);
-}
-
-/** { low, mean, high, total } of what is shown, or null when nothing is known. */
-function bounds_of(shown) {
-    const values = known(shown.avg);
-    if (values.length === 0) return null;
-    const total = values.reduce((sum, value) => sum + value, 0);
-    const least = (list) => list.reduce((a, b) => Math.min(a, b));
-    const most = (list) => list.reduce((a, b) => Math.max(a, b));
-    const lows = shown.min ? known(shown.min) : [];
-    const highs = shown.max ? known(shown.max) : [];
-    return {
-        low: least(lows.length ? lows : values),
-        mean: total / values.length,
-        high: most(highs.length ? highs : values),
-        total,
-    };
-}
 
 // ---- drawing --------------------------------------------------------------------------------
 
@@ -150,16 +48,6 @@ function paint(state) {
 
 function token_font() {
     return getComputedStyle(document.body).fontFamily || "sans-serif";
-}
-
-/** Time below the chart: clock, then days, then months, whatever the step is. */
-function time_axis(plot, splits, axis, space, step_s) {
-    return splits.map((at_s) => {
-        if (step_s >= 28 * DAY) return date_text(at_s, MONTH);
-        if (step_s >= DAY) return date_text(at_s, DATE);
-        const clock = date_text(at_s, CLOCK);
-        return clock === "00:00" ? date_text(at_s, DATE) : clock;
-    });
 }
 
 function value_axis(unit) {
@@ -235,7 +123,7 @@ function options_of(state, width, height) {
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
         scales: { x: { time: true, range: () => state.span }, y: { range: value_range(state) } },
         axes: [
-            { ...axis, values: time_axis, space: 64, size: 26, gap: 6 },
+            { ...axis, values: time_ticks, space: 64, size: 26, gap: 6 },
             { ...axis, values: value_axis(state.figure.dataset.unit), space: 34, size: axis_width, gap: 6, ...(state.bars && { incrs: WHOLE }) },
         ],
         series: series_of(state),
@@ -290,26 +178,6 @@ function describe(state) {
     box.setAttribute("aria-valuetext", point_text(state, Math.min(index, shown.t.length - 1), unit));
     box.tabIndex = 0;
     figure.toggleAttribute("data-empty", bounds === null);
-}
-
-function summary_text({ words, figure, bars, shown, data }, { low, mean, high, total }) {
-    const { unit } = figure.dataset;
-    if (bars) return `${value_text(total, unit)} ${words.total} · ${words.per} ${span_words(shown.period_s)}`;
-    const parts = [`${words.lowest} ${value_text(low, unit)}`, `${words.mean} ${value_text(mean, unit)}`, `${words.highest} ${value_text(high, unit)}`];
-    return (data.min ? parts : [parts[1]]).join(" · ");
-}
-
-function point_text(state, index, unit) {
-    const { shown, words, data } = state;
-    const at = time_text(shown.t[index], shown.period_s);
-    const value = shown.avg[index];
-    if (value === null || value === undefined) return `${at} · ${words.gap}`;
-    let text = `${at} · ${value_text(value, unit)}`;
-    const low = shown.min?.[index] ?? null;
-    const high = shown.max?.[index] ?? null;
-    if (!state.bars && low !== null && high !== null && low !== high) text += ` (${value_text(low, unit)} – ${value_text(high, unit)})`;
-    if (!state.bars && data.n) text += ` · ${data.n[index]} ${words.miners}`;
-    return text;
 }
 
 /** What is under the pointer or chosen by keys; nothing: the summary again. */
