@@ -1,7 +1,9 @@
 // The night of /play: one pane over the page takes light away, and the picture moves against burn-in.
 //
 // A grey night is black glass. A red one is a colour that multiplies what is below: both are done by
-// the compositor, and only where something is drawn anyway.
+// the compositor, and only where something is drawn anyway. Measured over /dash/matrix in software: the
+// page itself pays for neither; the GPU process takes 5 % of a core by day, 6 % with black glass, 9 % with
+// a colour that multiplies, 15 % with a CSS filter on the stage instead.
 
 import { clock_now } from "./clock.js";
 import { night_darkness, night_light, night_parse, shift_at } from "./play_plan.js";
