@@ -135,8 +135,11 @@ function event_fall(event) {
 
 // ---- start --------------------------------------------------------------------------------------
 
+let in_sight = true; // /play keeps the frame of a screen that is not shown
+
 function follow() {
-    worker.postMessage(document.hidden ? { kind: "pause" } : { kind: "run", still: reduced.matches });
+    const rains = in_sight && !document.hidden;
+    worker.postMessage(rains ? { kind: "run", still: reduced.matches } : { kind: "pause" });
 }
 
 let fit_timer = 0;
@@ -176,5 +179,11 @@ flashes.addEventListener("animationend", (event) => event.target.remove());
 await document.fonts.load('500 16px "JetBrains Mono Variable"', "A").catch(() => {});
 flock_read();
 new ResizeObserver(fit_soon).observe(canvas);
+new IntersectionObserver((entries) => {
+    const now = entries.at(-1).isIntersecting;
+    if (now === in_sight) return;
+    in_sight = now;
+    follow();
+}).observe(canvas);
 events_pulse(event_fall);
 lines_ask();
