@@ -49,15 +49,15 @@ end
 
 -- ---- rows -----------------------------------------------------------------------------------
 
--- Rows { t_ms, avg, min, max, n_miners } of one miner, or of the herd together, oldest first.
+-- Rows { t_ms, avg } of one miner (with min, max), or of the herd together (with n_miners), oldest first.
 local function rows_of(metric, miner, period_s, from_ms, to_ms)
-    if miner then
-        return shepherd.history { miner = miner, metric = metric, period = period_s, from_ms = from_ms, to_ms = to_ms }
+    local rows = shepherd.history { miner = miner, sum = not miner or nil, metric = metric, period = period_s,
+                                    from_ms = from_ms, to_ms = to_ms }
+    if miner or not metric_named(metric).mean then return rows end
+    for _, row in ipairs(rows) do
+        if row.avg then row.avg = row.avg / math.max(row.n_miners, 1) end
     end
-    return shepherd.query(([[
-        SELECT t_ms, count(avg) AS n_miners, %s(avg) AS avg, min(min) AS min, max(max) AS max
-        FROM rollups WHERE period_s = ? AND t_ms >= ? AND t_ms < ? AND metric = ? GROUP BY t_ms ORDER BY t_ms]]):format(
-        metric_named(metric).mean and "avg" or "sum"), period_s, from_ms, to_ms, metric)
+    return rows
 end
 
 -- Several rows as one: of a counter the growth is added up, of a gauge the mean is taken.
@@ -108,11 +108,10 @@ local function columns(rows, metric, herd, range, from_ms)
     for i = 1, range.n do
         local t_ms = from_ms + (i - 1) * range.period_s * 1000
         local row = by_time[t_ms] or {}
-        local extremes = not metric.counter and (not herd or metric.mean) -- the herd's lowest is nobody's
         out.t[i] = t_ms // 1000
         out.avg[i] = number(row.avg)
-        out.min[i] = number(extremes and row.min or nil)
-        out.max[i] = number(extremes and row.max or nil)
+        out.min[i] = number(not metric.counter and row.min or nil)
+        out.max[i] = number(not metric.counter and row.max or nil)
         if herd then out.n[i] = row.avg and row.n_miners or json.null end
     end
     return out
