@@ -24,7 +24,7 @@ local function block_read(lines)
             block.returns[#block.returns + 1] = target
         elseif tag == "function" then
             block.name = rest
-            target = {} -- nothing belongs to it
+            target = block.text
         else
             target[#target + 1] = line
         end
