@@ -53,8 +53,9 @@ function lua_string(text) {
 
 function config_text(miners, view_dir) {
     const rows = miners.map(
-        ({ id, link, location }) =>
-            `    { id = ${lua_string(id)}, source = "serial", path = ${lua_string(link)}` +
+        ({ id, link, location, source = "serial" }) =>
+            `    { id = ${lua_string(id)}, source = ${lua_string(source)}, path = ${lua_string(link)}` +
+            (source === "replay" ? ", loop = false" : "") +
             (location ? `, location = ${lua_string(location)}` : "") +
             " },",
     );
@@ -69,7 +70,7 @@ function config_text(miners, view_dir) {
 
 /**
  * A folder for one daemon; it may be started, killed and started again on the same port.
- * miners: [{ id, link, location? }], demo: true for the invented flock, views: { "x.html": text }.
+ * miners: [{ id, link, location?, source? }] (source "replay": link is a log, played once), demo: true for the invented flock, views: { "x.html": text }.
  */
 export function daemon_make({ miners = [], demo = false, views = null } = {}) {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-browser-"));
