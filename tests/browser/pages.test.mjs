@@ -10,7 +10,7 @@ import { browser_launch, page_open, settled, SIZES } from "./lib/browser.mjs";
 import { daemon_make } from "./lib/daemon.mjs";
 
 const AXE = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
-const PAGES = ["/", "/raw_logs", "/details/system"];
+const PAGES = ["/", "/raw_logs", "/details/system", "/dashboards", "/details", "/config"];
 
 let browser, flock, nobody;
 before(async () => {
