@@ -266,7 +266,7 @@ function is_beside_strip(page) {
     return page.evaluate(() => {
         const strip = document.getElementById("play-strip").getBoundingClientRect();
         const view = document.querySelector(".play-view.is-shown").getBoundingClientRect();
-        return strip.height > 0 && view.bottom <= strip.top + 4; // 4: the shift against burn-in
+        return strip.height > 0 && view.bottom <= strip.top && view.top >= 0 && view.right <= innerWidth;
     });
 }
 

@@ -33,7 +33,10 @@ export function night_start({ pane, moved, settings, is_lifted }) {
     function move({ shift }) {
         const { x, y } = shift ? shift_at(Math.floor(clock_now() / MINUTE)) : { x: 0, y: 0 };
         const place = x || y ? `translate(${x}px, ${y}px)` : "";
-        for (const element of moved) if (element.style.transform !== place) element.style.transform = place;
+        for (const element of moved) {
+            element.classList.toggle("is-shifting", shift);
+            if (element.style.transform !== place) element.style.transform = place;
+        }
     }
 
     function look() {
