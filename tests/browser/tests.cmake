@@ -3,5 +3,5 @@ add_test(NAME browser COMMAND ${CMAKE_CURRENT_LIST_DIR}/run)
 set_tests_properties(browser PROPERTIES
     ENVIRONMENT "SHEPHERD=${CMAKE_BINARY_DIR}/shepherd"
     SKIP_RETURN_CODE 77
-    TIMEOUT 600
+    TIMEOUT 1200
     LABELS browser)
