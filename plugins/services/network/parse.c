@@ -52,7 +52,8 @@ void network_forget(struct network *network, enum part part)
 
 double field_check(const struct field *field, double value, int64_t now_ms)
 {
-    if (!(value >= field->min && value <= field->max) || (field->whole && value != floor(value)))
+    if (!(value >= field->min && value <= field->max) ||
+        (field->whole && value != (double)(int64_t)value))
         return NAN;
     if (field->part == PART_BLOCKS && value > (double)(now_ms + FUTURE_MAX_MS))
         return NAN;
