@@ -227,6 +227,8 @@ function chart.spark(values, n, unit)
     return html.el("svg", attributes, html.el("path", { d = spark_path(values, n, low, high) }))
 end
 
+local OPEN_EVERY_MS = 5 * MINUTE * 1000
+
 -- Rows that a sparkline is made of, and into how many places they go.
 local SPARKS = {
     ["1h"] = { period_s = MINUTE, step_s = 120, n = 30 },
@@ -237,32 +239,26 @@ local SPARKS = {
     ["1y"] = { period_s = DAY, step_s = 14 * DAY, n = 26 },
 }
 
--- One row a miner, "place:value place:value …": a hundred rows are cheaper than a thousand. Each value is looked up by
--- its whole key: a range of times would read every metric of every miner.
+-- The rows are looked up one by one: the table is ordered by time, and a day of a thousand miners is
+-- far more than a day of these. One row a miner comes back, "place:value place:value …".
 local SPARKS_SQL = [[
+    WITH RECURSIVE times(t_ms) AS (SELECT ?1 UNION ALL SELECT t_ms + ?3 FROM times WHERE t_ms + ?3 < ?2)
     SELECT miner_id, group_concat(place || ':' || value, ' ') AS points FROM (
-      SELECT r.miner_id, (r.t_ms - ?1) / ?2 AS place, round(avg(r.avg), 3) AS value
-      FROM json_each(?3) t CROSS JOIN json_each(?4) m CROSS JOIN rollups r
-        ON r.period_s = ?5 AND r.t_ms = t.value AND r.miner_id = m.value AND r.metric = ?6
-      WHERE r.avg IS NOT NULL
-      GROUP BY r.miner_id, place)
+      SELECT r.miner_id, (r.t_ms - ?4) / ?5 AS place, round(avg(r.avg), 3) AS value
+      FROM times CROSS JOIN json_each(?8) ids CROSS JOIN rollups r
+        ON r.period_s = ?6 AND r.t_ms = times.t_ms AND r.miner_id = ids.value AND r.metric = ?7
+      WHERE r.avg IS NOT NULL GROUP BY r.miner_id, place)
     GROUP BY miner_id]]
-local OPEN_HOUR_STEP_S = 6 * MINUTE -- of the hour that still runs, each sixth minute will do
 
--- The beginnings of periods from one time up to another.
-local function times_between(from_ms, to_ms, step_s)
-    local out = json.array {}
-    for t_ms = from_ms, to_ms - 1, step_s * 1000 do out[#out + 1] = t_ms end
-    return json.encode(out)
-end
-
-local function sparks_add(values, metric, spark, from_ms, period_s, times, ids)
-    local rows = shepherd.query(SPARKS_SQL, from_ms, spark.step_s * 1000, times, ids, period_s, metric)
-    for _, row in ipairs(rows) do
+-- Add the rows from since_ms on, every `every_ms`, to the places of values[miner id].
+local function sparks_add(values, options, rows)
+    local found = shepherd.query(SPARKS_SQL, rows.since_ms, options.to_ms, rows.every_ms, options.from_ms, options.step_ms,
+        rows.period_s, options.metric, options.ids)
+    for _, row in ipairs(found) do
         local places = values[row.miner_id] or {}
         for place, value in (row.points or ""):gmatch("(%d+):(%S+)") do
             place = math.tointeger(place) + 1
-            if not places[place] then places[place] = tonumber(value) end
+            places[place] = places[place] or tonumber(value)
         end
         values[row.miner_id] = places
     end
@@ -277,13 +273,12 @@ function chart.sparks(options)
     local step_ms = spark.step_s * 1000
     local now_ms = shepherd.herd().made_at_ms
     local from_ms = (now_ms // step_ms + 1 - spark.n) * step_ms
-    local ids = json.encode(json.array(options.miners))
+    local wanted = { metric = metric, ids = json.encode(json.array(options.miners)), step_ms = step_ms, from_ms = from_ms,
+                     to_ms = from_ms + spark.n * step_ms }
     local values = {}
-    local to_ms = from_ms + spark.n * step_ms
-    sparks_add(values, metric, spark, from_ms, spark.period_s, times_between(from_ms, to_ms, spark.period_s), ids)
-    if spark.period_s == HOUR then -- the hour that still runs
-        local hour_ms = now_ms // (HOUR * 1000) * HOUR * 1000
-        sparks_add(values, metric, spark, from_ms, MINUTE, times_between(hour_ms, now_ms, OPEN_HOUR_STEP_S), ids)
+    sparks_add(values, wanted, { period_s = spark.period_s, every_ms = spark.period_s * 1000, since_ms = from_ms })
+    if spark.period_s == HOUR then -- of the hour that still runs, some minutes will do
+        sparks_add(values, wanted, { period_s = MINUTE, every_ms = OPEN_EVERY_MS, since_ms = now_ms // (HOUR * 1000) * HOUR * 1000 })
     end
     local out = {}
     for _, id in ipairs(options.miners) do
