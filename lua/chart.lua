@@ -154,15 +154,15 @@ end
 --- A chart that the browser draws and keeps up to date. The page needs the script: layout("partials/layout",
 -- { title = …, scripts = { "chart.js" } }).
 --
---     <%- chart.history{ miner = m.name, metrics = { "hashrate" }, range = "24h" } %>
+--     <%- chart.history{ miner = m.name, metric = "hashrate", range = "24h" } %>
 --
 -- @param options miner    name; none: the whole herd
---                metrics  list of one or more names; one chart for each
+--                metric   name, such as "temperature"; or metrics, a list of them: one chart for each
 --                range    "1h", "6h", "24h", "7d", "30d" or "1y"; "24h". Buttons of the page (chart.buttons) change it
 --                title    instead of the metric's own
 function chart.history(options)
     local out = {}
-    for i, name in ipairs(options.metrics or { "hashrate" }) do
+    for i, name in ipairs(options.metrics or { options.metric or "hashrate" }) do
         local metric = metric_named(name)
         out[i] = include("partials/chart", {
             miner = options.miner, metric = name, range = options.range or "24h", title = options.title or t(metric.title),

@@ -284,7 +284,7 @@ rule("silent_mining", { when = function(seen) return seen.status == "silent" end
     end
     return t("Silent: its port is open, and nothing comes"), t("Pull its plug for a moment. If that does not help: is it the right port?")
 end })
-rule("restarting", { when = function(seen) return seen.status == "resetting" end, lines = { "rst:0x", "starting..." },
+rule("restarting", { level = "look", when = function(seen) return seen.status == "resetting" end, lines = { "rst:0x", "starting..." },
     events = { "miner.reset" }, say = function()
         return t("It restarts"), t("This takes half a minute. If it comes again, the reason is in the events below.")
     end })
