@@ -31,7 +31,7 @@ wants 'the display' "$said" 'cage -d -- '
 for option in --kiosk --no-first-run --noerrdialogs --hide-crash-restore-bubble --user-data-dir=; do
     wants 'the display' "$said" " $option"
 done
-wants 'the display' "$said" ' http://127.0.0.1:8080/play'
+wants 'the display' "$said" ' http://127.0.0.1:8080/play?theme=dark'
 said=$(RUNTIME_DIRECTORY=/run/x KIOSK_FLAGS='--one --two' "$kiosk" --print 'http://pi.local/play?views=kiosk:30,matrix@18-23')
 wants 'settings' "$said" '--user-data-dir=/run/x/'
 wants 'settings' "$said" ' --one --two http://pi.local/play?views=kiosk:30,matrix@18-23'
