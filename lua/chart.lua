@@ -151,8 +151,9 @@ function chart.buttons(range)
     return include("partials/chart", { buttons = names, range = range or "24h" })
 end
 
---- A chart that the browser draws and keeps up to date. The page needs the script: layout("partials/layout",
--- { title = …, scripts = { "chart.js" } }).
+local script_printed = false -- on this page
+
+--- A chart that the browser draws and keeps up to date.
 --
 --     <%- chart.history{ miner = m.name, metric = "hashrate", range = "24h" } %>
 --
@@ -162,12 +163,16 @@ end
 --                title    instead of the metric's own
 function chart.history(options)
     local out = {}
+    local miner = options.miner and shepherd.miner(options.miner)
     for i, name in ipairs(options.metrics or { options.metric or "hashrate" }) do
         local metric = metric_named(name)
         out[i] = include("partials/chart", {
-            miner = options.miner, metric = name, range = options.range or "24h", title = options.title or t(metric.title),
+            id = "chart-" .. (miner and miner.id .. "-" or "") .. name:gsub("[^%w_-]", "-"), miner = options.miner,
+            metric = name, range = options.range or "24h", title = options.title or t(metric.title),
             unit = metric.unit, bars = metric.counter, band = metric.band, tone = metric.tone or "link",
+            script = not script_printed,
         })
+        script_printed = true
     end
     return html.join(out)
 end

@@ -43,6 +43,12 @@ for i, m in ipairs(shepherd.herd().miners) do ids[i] = m.id end
 local sparks = chart.sparks { metric = "hashrate", range = "24h", miners = ids } %>
 <% for _, id in ipairs(ids) do %><p><%- sparks[id] %></p><% end %>`;
 
+const HEAT = `<% layout("partials/layout", { title = "Heat" })
+local chart = require "chart" %>
+<% for _, miner in ipairs(shepherd.herd().miners) do %>
+<%- chart.history { miner = miner.name, metric = "temperature", range = "24h" } %>
+<% end %>`;
+
 let browser, folder, barn, shed, daemon;
 before(async () => {
     browser = await browser_launch();
@@ -53,7 +59,7 @@ before(async () => {
             { id: "BARN-01", link: barn.link, location: "shelf 2" },
             { id: "SHED-02", link: shed.link },
         ],
-        views: { "sparks.html": SPARKS },
+        views: { "sparks.html": SPARKS, "heat.html": HEAT },
     });
     await daemon.start(); // makes the database
     await daemon.stop();
@@ -168,7 +174,7 @@ test("a range is chosen by keyboard, kept in the URL, and read by arrow keys", a
     await page.keyboard.press("ArrowRight");
     assert.equal(await slider.getAttribute("aria-valuenow"), "1");
     assert.notEqual(await slider.getAttribute("aria-valuetext"), first);
-    assert.equal(await page.locator("#chart-hashrate .chart-note").textContent(), await slider.getAttribute("aria-valuetext"));
+    assert.equal(await page.locator('figure[data-chart="hashrate"] .chart-note').textContent(), await slider.getAttribute("aria-valuetext"));
 
     await page.reload();
     await slider.waitFor();
@@ -189,7 +195,7 @@ test("a line on the wire moves the page, its figures and its log; charts stay", 
     await settled(page);
     await drawn(page);
     await mark(page);
-    await page.evaluate(() => (document.querySelector("#chart-hashrate canvas").mine = true));
+    await page.evaluate(() => (document.querySelector('figure[data-chart="hashrate"] canvas').mine = true));
     barn.say(...login("bc1qexample.left"), ...statistics({ khs: 78.5 }));
     await until(page, () => Number(document.querySelector("#hashrate").value) === 78500);
     await page.waitForTimeout(1100); // the page asks once a second: be sure that it may
@@ -198,7 +204,7 @@ test("a line on the wire moves the page, its figures and its log; charts stay", 
     await wait_text(page, "#line-list", "a line for the log, with its own words");
     t.diagnostic(`line to page: ${Math.round(performance.now() - said)} ms`);
     assert.ok(await is_marked(page), "the page was not loaded again");
-    assert.ok(await page.evaluate(() => document.querySelector("#chart-hashrate canvas").mine), "the chart was not touched");
+    assert.ok(await page.evaluate(() => document.querySelector('figure[data-chart="hashrate"] canvas').mine), "the chart was not touched");
     await until(page, () => document.querySelector("#verdict").dataset.verdict === "good");
     const { miners_list } = await daemon.json("/api/herd_data");
     const { hashrate, Temperature: temperature } = miners_list.find((miner) => miner.miner_id === "BARN-01");
@@ -251,6 +257,13 @@ test("sparklines: a hole is a hole, and their words say from where to where", as
     assert.match(await sparks.first().getAttribute("aria-label"), /^from [\d.]+ kH\/s to [\d.]+ kH\/s$/);
     const strokes = (await sparks.first().locator("path").getAttribute("d")).match(/M/g);
     assert.equal(strokes.length, 2);
+});
+
+test("a view of somebody else has a chart by one call, several on a page", async (t) => {
+    const page = await open(t, "/heat");
+    await until(page, () => document.querySelectorAll("figure[data-chart] canvas").length === 2);
+    const ids = await page.evaluate(() => [...document.querySelectorAll("figure[data-chart]")].map((figure) => figure.id));
+    assert.equal(new Set(ids).size, 2);
 });
 
 for (const viewport of SIZES) {

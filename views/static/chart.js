@@ -117,7 +117,7 @@ function options_of(state, width, height) {
     return {
         width,
         height,
-        padding: [8, 10, 0, 0],
+        padding: [8, 22, 0, 0],
         legend: { show: false },
         tzDate: zone ? (at_s) => uPlot.tzDate(new Date(at_s * 1000), zone) : undefined,
         cursor: { y: false, drag: { x: false, y: false }, points: { size: 7 } },
