@@ -208,8 +208,13 @@ test("a finger: swipes go on and back, over our views and over those that know n
     await swipe(page, 200, 600);
     await shows(page, "/kiosk");
     await until(page, () => document.querySelectorAll("iframe").length === 1); // the swipe is quite over
-    await page.touchscreen.tap(300, 200);
-    await page.locator("dialog[open]").waitFor();
+    // On a busy machine a tap may last so long that the browser takes it for a long press: then once more.
+    const opened = () => page.locator("dialog[open]").waitFor({ timeout: 3000 });
+    for (let tap = 1; ; tap++) {
+        await page.touchscreen.tap(300, 200);
+        if (await opened().then(() => true, () => false)) break;
+        assert.ok(tap < 4, "a tap opens the menu");
+    }
     assert.deepEqual(page.wrong, []);
 });
 
