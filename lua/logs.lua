@@ -9,6 +9,7 @@ local SCAN_IDS = 20000 -- with a text or a level
 local SCAN_IDS_ONE = 60000 -- of one miner: the lines of others are passed over quickly
 local ROWS = 250 -- of one query: even lines of 16 KiB fit into its memory
 local QUERIES = 48
+local HITS = 20 -- shown of one line: one of 16 KiB may have 16,000
 
 -- ---- levels -----------------------------------------------------------------------------------
 
@@ -226,11 +227,11 @@ function logs.text(lines)
     return table.concat(out)
 end
 
---- The stretches of a line for showing a search: { { text, is hit }, … }.
+--- The stretches of a line for showing a search: { { text, is hit }, … }; its first 20 hits.
 function logs.stretches(line, wanted)
     local text, out, from = line:lower(), {}, 1
     wanted = wanted:lower()
-    while wanted ~= "" do
+    for _ = 1, wanted ~= "" and HITS or 0 do
         local first, last = text:find(wanted, from, true)
         if not first then break end
         if first > from then out[#out + 1] = { line:sub(from, first - 1), false } end

@@ -21,6 +21,7 @@ const LIMIT = RING - 1; // of lines in one answer: with a gap behind them they j
 const FIRST = 200; // lines of a new filter
 const ENOUGH = 50; // a search goes on by itself until it has found so many …
 const SEARCH_ANSWERS_MAX = 25; // … or has asked so often
+const HITS = 20; // marked in one line: one of 16 KiB may have 16,000
 const LETTERS = { error: "E", warning: "W" };
 
 const list = document.getElementById("log");
@@ -222,7 +223,8 @@ gap_template.innerHTML = '<li class="gap"><span></span><button type="button"></b
 function write_marked(node, line, wanted) {
     const text = wanted ? small(line) : "";
     let from = 0;
-    for (let at = wanted ? text.indexOf(wanted) : -1; at >= 0; at = text.indexOf(wanted, from)) {
+    let left = HITS;
+    for (let at = wanted ? text.indexOf(wanted) : -1; at >= 0 && left > 0; at = text.indexOf(wanted, from), left--) {
         const mark = document.createElement("mark");
         mark.textContent = line.slice(at, at + wanted.length);
         node.append(line.slice(from, at), mark);
