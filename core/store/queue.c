@@ -96,7 +96,7 @@ struct batch *queue_begin(struct queue *q, enum rec_class cls)
         return NULL;
     if (!q->filling) {
         q->filling = batch_new(q);
-        wake(q); /* from now on it waits for a second, not for ever */
+        wake(q); /* from now on it waits for that batch, not for ever */
     }
     return q->filling;
 }
@@ -155,9 +155,18 @@ static void wait_until(struct queue *q, pthread_cond_t *cond, int64_t until_us)
     pthread_cond_timedwait(cond, &q->lock, &ts);
 }
 
+/* A batch a second, and the first one after a pause at once: somebody may be looking. */
+static int64_t filling_due_us(const struct queue *q)
+{
+    int64_t first_us = q->filling->first_us;
+    int64_t quiet_us = first_us + BATCH_QUIET_US, gap_us = q->taken_us + BATCH_WAIT_US;
+    int64_t due_us = quiet_us > gap_us ? quiet_us : gap_us;
+    return due_us < first_us + BATCH_WAIT_US ? due_us : first_us + BATCH_WAIT_US;
+}
+
 static bool filling_due(const struct queue *q, int64_t now_us)
 {
-    return q->filling && (q->closing || q->gets || now_us >= q->filling->first_us + BATCH_WAIT_US);
+    return q->filling && (q->closing || q->gets || now_us >= filling_due_us(q));
 }
 
 /* Lock held. What there is to do now; QUEUE_TIME when nothing is. Closing is looked at together
@@ -168,6 +177,7 @@ static enum queue_says look(struct queue *q, int64_t now_us, struct batch **batc
         seal(q);
     if (q->first && !(q->gets && now_us - q->gets->asked_us > GET_WAITS_US)) {
         *batch = take_first(q);
+        q->taken_us = now_us;
         return QUEUE_BATCH;
     }
     if ((*get = take_get(q)))
@@ -185,8 +195,8 @@ enum queue_says queue_next(struct queue *q, int64_t wake_us, struct batch **batc
         if (says != QUEUE_TIME || now_us >= wake_us)
             break;
         int64_t until_us = wake_us;
-        if (q->filling && q->filling->first_us + BATCH_WAIT_US < until_us)
-            until_us = q->filling->first_us + BATCH_WAIT_US;
+        if (q->filling && filling_due_us(q) < until_us)
+            until_us = filling_due_us(q);
         q->waiting = true;
         wait_until(q, &q->wake, until_us);
         q->waiting = false;
