@@ -117,14 +117,14 @@ class Feed:
 class Daemon:
     """The daemon with its own empty data directory, miners on `paths`, and whatever else the configuration says."""
 
-    def __init__(self, bench, paths=(), settings="", data=None):
+    def __init__(self, bench, paths=(), settings="", data=None, own_miners=False):
         self.bench = bench
         self.data = Path(data or tempfile.mkdtemp(prefix="data-", dir=bench.scratch))
         self.conf = self.data.with_suffix(".lua")
         miners = "".join(f'  {{ id = "BENCH-{i:04}", source = "serial", path = "{path}" }},\n'
                          for i, path in enumerate(paths))
-        self.conf.write_text(f'listen = "127.0.0.1:0"\ndata_dir = "{self.data}"\noffline = true\n{settings}\n'
-                             f"miners = {{\n{miners}}}\n")
+        miners = "" if own_miners else f"miners = {{\n{miners}}}\n"  # they stand in the settings
+        self.conf.write_text(f'listen = "127.0.0.1:0"\ndata_dir = "{self.data}"\noffline = true\n{settings}\n{miners}')
         self.log = (self.data.with_suffix(".log")).open("w")
         self.begun = time.monotonic()
         self.process = bench.pin.start([bench.shepherd, "run", "--config", self.conf], bench.pin.daemon,
@@ -163,9 +163,9 @@ class Daemon:
         """CPU seconds of the daemon and of its script processes, user and system, to the nanosecond."""
         return cpu_s(self.pid), sum(cpu_s(pid) for pid in self.scripts())
 
-    def get(self, path):
+    def get(self, path, headers=None):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers or {})
         reply = connection.getresponse()
         body = reply.read()
         connection.close()
