@@ -45,10 +45,14 @@ export function hours_have({ from, to }, minute) {
 /** Path of a view on this daemon: a known name, the name of an own view, a path; null: not one that may be shown. */
 function view_path(name) {
     const path = Object.hasOwn(KNOWN, name) ? KNOWN[name] : "/" + name.replace(/^\//, "");
-    const { host, pathname, search } = new URL(path, "http://wall");
-    // A slash or a backslash too many and it would be another host; a playlist in itself has no end.
-    if (host !== "wall" || path.startsWith("//") || path.includes("\\") || /^\/play\/?$/.test(pathname)) return null;
-    return pathname + search;
+    try {
+        const { host, pathname, search } = new URL(path, "http://wall");
+        // A slash or a backslash too many and it would be another host; a playlist in itself has no end.
+        const is_here = host === "wall" && !path.startsWith("//") && !pathname.startsWith("//") && !path.includes("\\");
+        return is_here && !/^\/play\/?$/.test(decodeURIComponent(pathname)) ? pathname + search : null;
+    } catch {
+        return null; // no address at all: "//["
+    }
 }
 
 function entry_parse(text, dwell_s) {
