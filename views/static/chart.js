@@ -319,7 +319,7 @@ function range_choose(name) {
 }
 
 function range_of_url() {
-    return decodeURIComponent(location.hash.slice(1));
+    return location.hash.slice(1);
 }
 
 function theme_changed() {

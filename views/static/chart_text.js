@@ -1,5 +1,7 @@
 // What charts say: numbers with their units, times, the rows of a bar, and the summary of what is shown.
 
+import { unknown_timezone } from "./clock.js";
+
 const MINUTE = 60;
 const HOUR = 3600;
 const DAY = 86400;
@@ -10,9 +12,14 @@ export const STEPS = ["", "k", "M", "G", "T", "P", "E"];
 
 // ---- words and numbers ----------------------------------------------------------------------
 
-export const zone = document.documentElement.dataset.timezone || undefined;
+export const zone = known_zone(document.documentElement.dataset.timezone);
 const language = document.documentElement.lang || undefined;
 const formats = new Map();
+
+/** undefined, the zone of the screen, where Intl does not know this one. */
+function known_zone(timezone) {
+    return !timezone || unknown_timezone({ timezone }) !== null ? undefined : timezone;
+}
 
 function date_text(at_s, options) {
     const key = JSON.stringify(options);
