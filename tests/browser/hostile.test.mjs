@@ -1,0 +1,236 @@
+// Pages whose every text was written by somebody who wants them to break: no script of his runs, nothing
+// that he wrote becomes an element, no page stops.
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { after, before, test } from "node:test";
+
+import { browser_launch, page_open, settled, until } from "./lib/browser.mjs";
+import { daemon_make, pty_open } from "./lib/daemon.mjs";
+import { login, statistics } from "./lib/nerdminer.mjs";
+import { plan_parse } from "../../views/static/play_plan.js";
+
+const TEXTS = [
+    "<img src=x onerror=window.pwned=1>",
+    '"><script>window.pwned=1</script>',
+    "</script><script>window.pwned=1</script>",
+    "'><svg onload=window.pwned=1>",
+    "javascript:window.pwned=1",
+    "{{constructor.constructor('window.pwned=1')()}} <% error(1) %>",
+    "\u2028\u202e\u05e9\u0301\u0301 {miner} {share} %s $& $1",
+];
+const LONG = 16_000; // letters in a line
+const PAGES = [
+    "/", "/?by=group&cols=name,status,pool,tags,group,location,firmware,spark", "/summary", "/details", "/details/miner/1", "/details/system",
+    "/raw_logs", "/raw_logs?q=pwned", "/raw_logs?before=100000&q=script", "/config", "/dashboards", "/help/lua", "/kiosk", "/dash/health",
+    "/dash/nerdminer", "/dash/nerdminer?miner=%3Cimg+src%3Dx+onerror%3Dwindow.pwned%3D1%3E", "/dash/nerdminer?miner=HOSTILE-1", "/dash/matrix",
+    "/examples/wall", "/examples/rooms", "/examples/leaderboard",
+];
+
+function lines_of(text) {
+    const quoted = JSON.stringify(text);
+    return [
+        ...login(`${text}.${text}`),
+        `PoolString: ${text}`,
+        "portNumber: 3333",
+        `btcString: ${text}`,
+        `IP address: ${text}`,
+        `Config SSID: ${text}`,
+        `  Sending  : {"id": 1, "method": "mining.subscribe", "params": ["NerdMinerV2/${text}"]}`,
+        `  Receiving: {"id":9,"result":null,"error":[21,${quoted},null]}`,
+        `Guru Meditation Error: Core  1 panic'ed (${text}). Exception was unhandled.`,
+        `\x1b[31mE (1234) ${text}\x1b[0m`,
+        ...statistics(),
+        text,
+    ];
+}
+
+let browser, folder, port, daemon;
+before(async () => {
+    browser = await browser_launch();
+    folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-hostile-"));
+    port = await pty_open(path.join(folder, "port"));
+    daemon = daemon_make({ miners: [] });
+    const miner = { id: "HOSTILE-1", source: "serial", path: port.link, location: TEXTS[0], group: TEXTS[1] };
+    const fields = Object.entries(miner).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
+    const tags = TEXTS.slice(0, 2).map((text) => JSON.stringify(text.slice(0, 32)));
+    fs.writeFileSync(
+        path.join(daemon.folder, "shepherd.lua"),
+        `offline = true\nplugins = { serial = { discover = false } }\nminers = { { ${fields.join(", ")}, tags = { ${tags.join(", ")} } } }\n`,
+    );
+    await daemon.start();
+    for (const text of TEXTS) port.say(...lines_of(text));
+    port.say("a".repeat(LONG), "the last line");
+    await stored("the last line");
+});
+after(async () => {
+    await browser?.close();
+    await daemon?.remove();
+    await port?.close();
+    if (folder) fs.rmSync(folder, { recursive: true, force: true });
+});
+
+async function stored(text) {
+    const deadline = Date.now() + 20_000;
+    while ((await daemon.json(`/api/logs?q=${encodeURIComponent(text)}`)).lines.length === 0) {
+        assert.ok(Date.now() < deadline, `"${text}" is stored`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+}
+
+/** No dialog, no error, no script of somebody else, in no frame. */
+async function assert_unhurt(page) {
+    assert.deepEqual(page.wrong, []);
+    for (const frame of page.frames()) {
+        assert.equal(new URL(frame.url() === "about:blank" ? daemon.url : frame.url()).origin, daemon.url, frame.url());
+        const found = await frame.evaluate(() => ({
+            pwned: window.pwned === undefined ? null : String(window.pwned),
+            elements: document.querySelectorAll("img, [onerror], [onload], script:not([src])").length,
+            links: [...document.querySelectorAll("[href], [src]")].filter((node) => /^\s*javascript:/i.test(node.getAttribute("href") ?? node.getAttribute("src"))).length,
+        }));
+        assert.deepEqual(found, { pwned: null, elements: 0, links: 0 }, frame.url());
+    }
+}
+
+async function open(t, route, { events = null, ...options } = {}) {
+    const context = await browser.newContext({ viewport: { width: 1280, height: 720 }, ...options });
+    t.after(() => context.close());
+    await context.addInitScript(() => {
+        addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
+    });
+    if (events) await context.route("**/events?*", (request) => request.fulfill({ contentType: "text/event-stream", body: events }));
+    return page_open(browser, daemon.url + route, { context });
+}
+
+for (const route of PAGES) {
+    test(`${route} shows hostile texts as texts`, async (t) => {
+        const page = await open(t, route);
+        await settled(page);
+        const news = `${TEXTS[1]} ${route}`;
+        port.say(news, ...lines_of(TEXTS[0])); // and what comes while it is open
+        await stored(news);
+        if (route === "/raw_logs") await until(page, (text) => document.body.textContent.includes(text), news);
+        await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
+        await assert_unhurt(page);
+    });
+}
+
+test("a line of one letter, searched for that letter, has few marks in the live tail too", async (t) => {
+    const page = await open(t, "/raw_logs");
+    await settled(page);
+    await page.fill("[name=q]", "aaa");
+    await until(page, () => document.querySelectorAll("#log li mark").length > 0);
+    assert.equal(await page.locator("#log li mark").count(), 20);
+    assert.equal(await page.evaluate(() => document.querySelector("#log li .text").textContent.length), LONG, "nothing of it is lost");
+    await assert_unhurt(page);
+});
+
+test("charts of hostile miners can be read", async (t) => {
+    const page = await open(t, "/details/miner/1");
+    await settled(page);
+    await until(page, () => document.querySelector(".chart-plot[role=slider]"));
+    await page.locator(".chart-plot").first().hover();
+    await page.locator(".chart-plot").first().focus();
+    for (const key of ["End", "ArrowLeft", "Home", "Escape"]) await page.keyboard.press(key);
+    await assert_unhurt(page);
+});
+
+for (const address of ["/summary?timezone=Nowhere%2FLand", "/summary?timezone=%3Cimg%20src=x%3E", "/summary#%", "/summary?timezone=%27#24h"]) {
+    test(`${address}: charts are drawn all the same`, async (t) => {
+        const page = await open(t, address);
+        await settled(page);
+        await until(page, () => document.querySelector("figure[data-chart] .chart-plot[role=slider]"));
+        await assert_unhurt(page);
+    });
+}
+
+for (const address of ["/kiosk", "/dash/nerdminer", "/dash/matrix", "/raw_logs", "/play"]) {
+    test(`${address} with a time zone that is none`, async (t) => {
+        const page = await open(t, `${address}?timezone=%22%3E%3Cscript%3Ewindow.pwned=1%3C/script%3E&lang=%3Cb%3E&date=%27&theme=%3Cb%3E`);
+        await settled(page);
+        await assert_unhurt(page);
+    });
+}
+
+// ---- /play ----------------------------------------------------------------------------------------
+
+const FOREIGN = [
+    "//evil.example", "/\\evil.example", "\\\\evil.example", "javascript:window.pwned=1", "data:text/html,x", "http://evil.example/", "https:evil.example",
+    "/\t/evil.example", "x/..//evil.example", "/./\\evil.example", "//user@evil.example", "//[", "//%", "x/..//[", "///evil.example", "blob:x",
+];
+
+test("a playlist has paths of this daemon and nothing else", () => {
+    for (const text of FOREIGN) {
+        for (const { path } of plan_parse(text, 20).entries) {
+            const url = new URL(path, "http://here");
+            assert.equal(url.host, "here", `${text} is ${path}`);
+        }
+    }
+    for (const text of ["play", "/play", "play/", "./play", "x/../play", "%70lay", "//here/play", "x/..//here/play", "/\t/here/play", "play?views=kiosk"]) {
+        assert.deepEqual(plan_parse(text, 20).entries, [], `${text} would be a playlist in itself`);
+    }
+});
+
+for (const text of FOREIGN) {
+    test(`/play refuses ${JSON.stringify(text)} and goes on`, async (t) => {
+        const page = await open(t, `/play?views=${encodeURIComponent(text)},kiosk&dwell=1`);
+        await until(page, () => document.querySelector("iframe.is-shown")?.contentWindow.location.pathname === "/kiosk");
+        page.wrong = page.wrong.filter((what) => !/404/.test(what)); // a path that nobody has
+        await assert_unhurt(page);
+    });
+}
+
+function stream_of(...events) {
+    const data = events.map((event) => ({ miner_id: 1, text: TEXTS[0], value: null, at_ms: Date.now(), ...event }));
+    return `event: hello\ndata: {"version":"x"}\n\nevent: pulse\ndata: ${JSON.stringify(data)}\n\n`;
+}
+
+test("/play says what hostile miners did, in words", async (t) => {
+    const name = TEXTS.join(" ");
+    const page = await open(t, "/play?views=kiosk", { events: stream_of({ event: "share.best", miner: name, value: 5e6 }) });
+    await until(page, () => !document.querySelector("#play-strip").hidden);
+    const shown = await page.textContent("#play-strip-text");
+    assert.ok(shown.includes(name), shown);
+    await assert_unhurt(page);
+});
+
+test("/play celebrates a block of a hostile miner", async (t) => {
+    const page = await open(t, "/play?views=kiosk", { events: stream_of({ event: "block.found", miner: TEXTS[1], text: TEXTS[2] }) });
+    await until(page, () => !document.querySelector("#play-block").hidden);
+    assert.equal(await page.textContent("#play-block-miner"), TEXTS[1]);
+    await page.reload();
+    await until(page, () => !document.querySelector("#play-block").hidden);
+    await assert_unhurt(page);
+});
+
+test("/play obeys only its own views", async (t) => {
+    const page = await open(t, "/play?views=kiosk");
+    await until(page, () => document.querySelector("iframe.is-shown"));
+    await page.evaluate(() => {
+        const foreign = document.createElement("iframe");
+        foreign.sandbox = "allow-scripts"; // of an origin of its own
+        document.body.append(foreign);
+        const message = { data: { shepherd: "input", kind: "pause" } };
+        dispatchEvent(new MessageEvent("message", { ...message, origin: "http://evil.example" }));
+        dispatchEvent(new MessageEvent("message", { ...message, origin: "null", source: foreign.contentWindow }));
+        for (const data of [null, 1, "input", { shepherd: "input" }, { shepherd: "input", kind: "constructor" }, []]) {
+            dispatchEvent(new MessageEvent("message", { data, origin: location.origin }));
+        }
+        foreign.remove();
+    });
+    assert.equal(await page.isHidden("#play-paused"), true);
+    await assert_unhurt(page);
+});
+
+for (const route of ["/dash/matrix", "/dash/nerdminer?screen=grid"]) {
+    test(`${route} takes events that are not as they should be`, async (t) => {
+        const odd = [{ event: "share.accepted", miner: TEXTS[0], value: 1e308 }, { event: "__proto__", miner: null }, { event: "constructor", miner: "x", text: null },
+            { event: "share.best", miner: "\u202e".repeat(200), text: "\ud83d\udc11".repeat(100), value: -1 }, { event: "block.found", miner: null, at_ms: null }];
+        const page = await open(t, route, { events: stream_of(...odd) });
+        await settled(page);
+        await until(page, () => document.documentElement.classList.contains("matrix-gold") || document.querySelector("#nerd-cells [fill]"));
+        await assert_unhurt(page);
+    });
+}
