@@ -43,25 +43,26 @@ local function grouped(digits)
     return table.concat(out, select(2, format.separators()))
 end
 
--- Four significant digits without trailing zeros: 55.12, 1.2, 999.9
-local function significant(value)
+-- Four significant digits: 55.12, 1.2, 999.9. steady: with trailing zeros, so that a figure that
+-- moves does not change its width.
+local function significant(value, steady)
     local text
     local size = math.abs(value)
     if size >= 999.95 then text = ("%.0f"):format(value)
     elseif size >= 99.995 then text = ("%.1f"):format(value)
     elseif size >= 9.9995 then text = ("%.2f"):format(value)
     else text = ("%.3f"):format(value) end
-    if text:find(".", 1, true) then text = text:gsub("0+$", ""):gsub("%.$", "") end
+    if text:find(".", 1, true) and not (steady and value ~= 0) then text = text:gsub("0+$", ""):gsub("%.$", "") end
     return written(text)
 end
 
-local function scaled(value)
+local function scaled(value, steady)
     local step = 1
     while math.abs(value) >= 999.95 and step < #STEPS do
         value = value / 1000
         step = step + 1
     end
-    return significant(value), STEPS[step]
+    return significant(value, steady), STEPS[step]
 end
 
 --- 1234567.891, 1 → "1,234,567.9". decimals: 0 for whole numbers, else at most 2, unless given.
@@ -74,21 +75,25 @@ function format.number(value, decimals)
 end
 
 --- A value with a step of 1000 before its unit: (55123, "H/s") → "55.12", "kH/s".
-function format.si(value, unit)
+-- @param value  number, or nil
+-- @param unit   "H/s"; none: the step alone
+-- @param steady true: always four digits, "1.200", for a figure that moves
+-- @return text, and its unit ("" when nothing is known)
+function format.si(value, unit, steady)
     if not known(value) or not bounded(value) then return UNKNOWN, "" end
-    local number, step = scaled(value)
+    local number, step = scaled(value, steady)
     return number, step .. (unit or "")
 end
 
---- Hash rate in H/s → "55.12 kH/s".
+--- Hash rate in H/s → "55.12 kH/s", always four digits.
 function format.hashrate(hps)
-    local number, unit = format.si(hps, "H/s")
+    local number, unit = format.hashrate_parts(hps)
     return unit == "" and number or number .. " " .. unit
 end
 
 --- Hash rate in H/s → "55.12", "kH/s": for a small unit beside a large number.
 function format.hashrate_parts(hps)
-    return format.si(hps, "H/s")
+    return format.si(hps, "H/s", true)
 end
 
 --- Hash rate in H/s → kH/s with two decimals: "55.12".

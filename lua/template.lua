@@ -60,6 +60,7 @@ function template.layout(name, params)
     if not frame then
         error("layout() belongs into the template itself, not into a function that is captured", 2)
     end
+    function_of(name) -- a name that is none is a mistake of this line
     frame.name, frame.params = name, params
 end
 

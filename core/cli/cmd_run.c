@@ -116,6 +116,37 @@ static void use_locale(struct daemon *daemon, const struct config *config)
     http_locale_set(daemon->http, json_string_value(json_object_get(display, "locale")));
 }
 
+/* Pages and static files come from the override directories first, then from ours. */
+static char **static_dirs_dup(const struct daemon *daemon, const struct config *config,
+                              size_t *n_out)
+{
+    char **dirs = shep_alloc_array(config->n_view_dirs + 2, sizeof *dirs);
+    size_t n = 0;
+    for (size_t i = 0; i < config->n_view_dirs; i++)
+        dirs[n++] = path_join_dup(config->view_dirs[i], "static");
+    dirs[n++] = shep_strdup(daemon->paths.static_dir);
+    dirs[n++] = path_join_dup(daemon->paths.views_dir, "static");
+    *n_out = n;
+    return dirs;
+}
+
+static void dirs_free(char **dirs, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(dirs[i]);
+    free(dirs);
+}
+
+static void use_view_dirs(struct daemon *daemon, const struct config *config)
+{
+    size_t n;
+    char **dirs = static_dirs_dup(daemon, config, &n);
+    script_view_dirs_set(daemon->scripts, (const char *const *)config->view_dirs,
+                         config->n_view_dirs);
+    http_static_dirs_set(daemon->http, (const char *const *)dirs, n);
+    dirs_free(dirs, n);
+}
+
 static void reload(struct daemon *daemon)
 {
     struct config fresh;
@@ -127,6 +158,7 @@ static void reload(struct daemon *daemon)
         config_display_take(&daemon->config, &fresh);
         http_hosts_set(daemon->http, (const char *const *)fresh.hosts, fresh.n_hosts);
         use_locale(daemon, &fresh);
+        use_view_dirs(daemon, &fresh);
         if (!json_equal(json_object_get(fresh.keys, "plugins"),
                         json_object_get(daemon->config.keys, "plugins")) ||
             !json_equal(json_object_get(fresh.keys, "listen"),
@@ -228,21 +260,15 @@ static int listen_all(struct daemon *daemon)
 static int open_http(struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
-    size_t n = 0;
-    char **dirs = shep_alloc_array(config->n_view_dirs + 2, sizeof *dirs);
-    for (size_t i = 0; i < config->n_view_dirs; i++)
-        dirs[n++] = path_join_dup(config->view_dirs[i], "static");
-    dirs[n++] = shep_strdup(daemon->paths.static_dir);
-    dirs[n++] = path_join_dup(daemon->paths.views_dir, "static");
+    size_t n;
+    char **dirs = static_dirs_dup(daemon, config, &n);
     struct http_conf conf = {.hosts = (const char *const *)config->hosts,
                              .n_hosts = config->n_hosts,
                              .static_dirs = (const char *const *)dirs,
                              .n_static_dirs = n,
                              .version = SHEP_VERSION};
     daemon->http = http_new(daemon->loop, daemon->topics, daemon->scripts, &conf);
-    for (size_t i = 0; i < n; i++)
-        free(dirs[i]);
-    free(dirs);
+    dirs_free(dirs, n);
     http_health_set(daemon->http, keeper_health, daemon);
     use_locale(daemon, config);
     return listen_all(daemon);

@@ -196,7 +196,8 @@ static bool seqs_current(struct http *http, const struct script_page *page)
 static bool entry_current(struct http *http, struct entry *entry)
 {
     const struct script_page *page = entry->versions[0].page;
-    if (!seqs_current(http, page) || (entry->gzip_wanted && !entry->gzip_tried))
+    if (!seqs_current(http, page) || (entry->gzip_wanted && !entry->gzip_tried) ||
+        script_page_is_old(http->pool, page))
         return false;
     if (page->max_age_ms >= 0 && clock_mono_ms() - entry->rendered_ms > page->max_age_ms)
         return false;

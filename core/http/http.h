@@ -49,6 +49,8 @@ int http_listen(struct http *http, const char *addr, uint16_t port, uint16_t *po
 void http_drain(struct http *http, loop_fn done, void *arg);
 /* After the loop has stopped, before topics_free(); script_pool_free() may come before or after. */
 void http_free(struct http *http);
+/* Replaces http_conf.static_dirs, likewise. */
+void http_static_dirs_set(struct http *http, const char *const *dirs, size_t n_dirs);
 /* Replaces http_conf.hosts, for a configuration that was read again. Copied. */
 void http_hosts_set(struct http *http, const char *const *hosts, size_t n_hosts);
 

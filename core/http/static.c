@@ -240,22 +240,8 @@ void static_serve(struct http_request *request)
     reply_blob(request, 200, head, gzip ? file->gzip : file->bytes);
 }
 
-void static_init(struct http *http, const struct http_conf *conf)
+static void dirs_clear(struct statics *statics)
 {
-    struct statics *statics = &http->statics;
-    TAILQ_INIT(&statics->lru);
-    statics->n_dirs = conf->n_static_dirs;
-    statics->dirs = shep_alloc_array(conf->n_static_dirs + 1, sizeof *statics->dirs);
-    statics->dir_fds = shep_alloc_array(conf->n_static_dirs + 1, sizeof *statics->dir_fds);
-    for (size_t i = 0; i < conf->n_static_dirs; i++) {
-        statics->dirs[i] = shep_strdup(conf->static_dirs[i]);
-        statics->dir_fds[i] = -1;
-    }
-}
-
-void static_free(struct http *http)
-{
-    struct statics *statics = &http->statics;
     while (!TAILQ_EMPTY(&statics->lru))
         file_drop(statics, TAILQ_FIRST(&statics->lru));
     for (size_t i = 0; i < statics->n_dirs; i++) {
@@ -265,4 +251,28 @@ void static_free(struct http *http)
     }
     free(statics->dirs);
     free(statics->dir_fds);
+}
+
+void http_static_dirs_set(struct http *http, const char *const *dirs, size_t n_dirs)
+{
+    struct statics *statics = &http->statics;
+    dirs_clear(statics);
+    statics->n_dirs = n_dirs;
+    statics->dirs = shep_alloc_array(n_dirs + 1, sizeof *statics->dirs);
+    statics->dir_fds = shep_alloc_array(n_dirs + 1, sizeof *statics->dir_fds);
+    for (size_t i = 0; i < n_dirs; i++) {
+        statics->dirs[i] = shep_strdup(dirs[i]);
+        statics->dir_fds[i] = -1;
+    }
+}
+
+void static_init(struct http *http, const struct http_conf *conf)
+{
+    TAILQ_INIT(&http->statics.lru);
+    http_static_dirs_set(http, conf->static_dirs, conf->n_static_dirs);
+}
+
+void static_free(struct http *http)
+{
+    dirs_clear(&http->statics);
 }

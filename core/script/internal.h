@@ -97,6 +97,7 @@ struct job {
     char *query[SCRIPT_QUERY_MAX][2];
     size_t n_query;
     bool want_gzip, want_json;
+    uint64_t generation; /* of the override directories when it began */
     script_done_fn done;
     void *arg;
 
@@ -169,6 +170,7 @@ struct process {
     size_t out_used;
     int64_t begun_ms;
     unsigned n_pages, n_needs;
+    bool stale; /* started with other override directories: ends when its page is done */
     struct job *job;
 };
 /* 0 or -errno. The new process has read INIT from out when it gets to it. */
@@ -184,6 +186,7 @@ struct script_pool {
     char *exe, *lua_dir, *views_dir, *db_path;
     char *view_dirs[16];
     size_t n_view_dirs;
+    uint64_t generation; /* of view_dirs: moves when they change */
     int64_t fixed_now_ms, deadline_ms, cpu_ms;
     const void *(*topic_data)(enum topic topic, size_t *len_out, void *arg);
     void *arg;

@@ -76,6 +76,7 @@ void job_finish(struct script_pool *pool, struct job *job, struct script_page *p
     page_set_deps(page, &job->deps);
     page->topics |= job->topics;
     memcpy(page->seqs, job->seqs, sizeof page->seqs);
+    page->generation = job->generation;
     job->page = page;
     TAILQ_INSERT_TAIL(&pool->finished, job, link);
     if (!pool->flush_timer)

@@ -26,6 +26,7 @@ void script_render(struct script_pool *pool, const struct script_request *reques
                    script_done_fn done, void *arg)
 {
     struct job *job = job_new(request, done, arg);
+    job->generation = pool->generation;
     script_route_find(pool, job->path, false, &job->route);
     deps_add_all(&job->deps, job->route.deps, job->route.n_deps);
     remember_seqs(pool, job);
@@ -258,6 +259,12 @@ static bool on_done(struct process *process, const struct frame *frame)
     return true;
 }
 
+static void renew(struct process *process)
+{
+    process_stop(process);
+    start_processes(process->pool);
+}
+
 void pool_frame(struct process *process, const struct frame *frame)
 {
     struct job *job = process->job;
@@ -276,6 +283,8 @@ void pool_frame(struct process *process, const struct frame *frame)
         ok = false;
     if (!ok)
         pool_lost(process, "it sent a frame that does not fit", false);
+    else if (!process->job && process->stale)
+        renew(process);
     else if (!process->job)
         pump(process->pool);
 }
@@ -381,6 +390,41 @@ static void start_processes(struct script_pool *pool)
 
 /* ---- the pool ---- */
 
+static void view_dirs_clear(struct script_pool *pool)
+{
+    while (pool->n_view_dirs > 0)
+        free(pool->view_dirs[--pool->n_view_dirs]);
+}
+
+static void view_dirs_copy(struct script_pool *pool, const char *const *dirs, size_t n_dirs)
+{
+    for (size_t i = 0; i < n_dirs && i < ARRAY_LEN(pool->view_dirs); i++)
+        pool->view_dirs[pool->n_view_dirs++] = shep_strdup(dirs[i]);
+}
+
+void script_view_dirs_set(struct script_pool *pool, const char *const *dirs, size_t n_dirs)
+{
+    bool same = n_dirs == pool->n_view_dirs;
+    for (size_t i = 0; same && i < n_dirs; i++)
+        same = strcmp(dirs[i], pool->view_dirs[i]) == 0;
+    if (same)
+        return;
+    view_dirs_clear(pool);
+    view_dirs_copy(pool, dirs, n_dirs);
+    pool->generation++;
+    for (unsigned i = 0; i < pool->n_processes; i++) { /* a page under way is finished */
+        pool->processes[i].stale = pool->processes[i].job != NULL;
+        if (pool->processes[i].pid && !pool->processes[i].stale)
+            process_stop(&pool->processes[i]);
+    }
+    start_processes(pool);
+}
+
+bool script_page_is_old(const struct script_pool *pool, const struct script_page *page)
+{
+    return page->generation != pool->generation;
+}
+
 struct script_pool *script_pool_new(struct loop *loop, struct topics *topics,
                                     const struct script_conf *conf)
 {
@@ -392,8 +436,7 @@ struct script_pool *script_pool_new(struct loop *loop, struct topics *topics,
     pool->lua_dir = shep_strdup(conf->lua_dir);
     pool->views_dir = shep_strdup(conf->views_dir);
     pool->db_path = shep_strdup(conf->db_path);
-    for (size_t i = 0; i < conf->n_view_dirs && i < ARRAY_LEN(pool->view_dirs); i++)
-        pool->view_dirs[pool->n_view_dirs++] = shep_strdup(conf->view_dirs[i]);
+    view_dirs_copy(pool, conf->view_dirs, conf->n_view_dirs);
     pool->fixed_now_ms = conf->fixed_now_ms;
     pool->deadline_ms = conf->deadline_ms > 0 ? conf->deadline_ms : SCRIPT_DEADLINE_MS;
     pool->cpu_ms = conf->cpu_ms > 0 ? conf->cpu_ms : SCRIPT_CPU_MS;
@@ -437,8 +480,7 @@ void script_pool_free(struct script_pool *pool)
     free(pool->owner.complaint);
     memory_clear(&pool->memory);
     languages_clear(&pool->languages);
-    for (size_t i = 0; i < pool->n_view_dirs; i++)
-        free(pool->view_dirs[i]);
+    view_dirs_clear(pool);
     free(pool->exe);
     free(pool->lua_dir);
     free(pool->views_dir);

@@ -92,6 +92,7 @@ int process_start(struct process *process)
     process->fd = fds[0];
     process->begun_ms = clock_mono_ms();
     process->n_pages = 0;
+    process->stale = false;
     process->read_watch =
         loop_watch_new(pool->loop, &pool->owner, fds[0], SHEP_WATCH_READ, on_readable, process);
     put_init(pool, &process->out);

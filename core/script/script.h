@@ -38,6 +38,10 @@ struct script_pool *script_pool_new(struct loop *loop, struct topics *topics,
                                     const struct script_conf *conf);
 void script_pool_free(struct script_pool *pool); /* pending renders are answered 503 first */
 
+/* Other override directories, for a configuration that was read again. Copied. Pages that were made
+ * before count as old (script_page_is_old). */
+void script_view_dirs_set(struct script_pool *pool, const char *const *dirs, size_t n_dirs);
+
 /* ---- routes ---- */
 struct script_route {
     char *file;                     /* path of the view that serves it; NULL: no such route */
@@ -99,10 +103,13 @@ struct script_page {
     uint64_t skeleton_hash; /* of the body without its parts, and of the order of their keys */
     bool localized;         /* it asked for its language: another one may make another page */
     bool edited;            /* a file that it used came from an override directory */
-    bool degraded;      /* last good code or shipped view with a banner: rendered again when a dep
-                           changes */
-    int64_t max_age_ms; /* how long it may be served although no topic moved; -1: for ever */
+    bool degraded;       /* last good code or shipped view with a banner: rendered again when a dep
+                            changes */
+    uint64_t generation; /* of the override directories */
+    int64_t max_age_ms;  /* how long it may be served although no topic moved; -1: for ever */
 };
+/* It was made with other override directories than those of now. */
+bool script_page_is_old(const struct script_pool *pool, const struct script_page *page);
 struct script_page *script_page_ref(struct script_page *page);
 void script_page_unref(struct script_page *page);
 

@@ -1,6 +1,7 @@
 """Editing views: shown on the next request; broken, the last good one stays with a banner. A view that
 hangs delays no line and no other page for more than 5 s, and mends itself when the file is mended."""
 import http.client
+import signal
 import threading
 import time
 
@@ -42,6 +43,31 @@ def test_each_reads_in_their_own_language(daemon, tmp_path):
     assert body == b"<p>de</p>\n" and "Accept-Language" in response.headers["Vary"]
     assert d.get("/mine?lang=es", german)[1] == b"<p>es</p>\n"
     assert d.get("/mine?lang=nowhere", german)[1] == b"<p>de</p>\n"
+
+
+def test_a_folder_of_views_is_taken_up_without_a_restart(daemon, tmp_path):
+    d, views = with_views(daemon, tmp_path)
+    other = tmp_path / "other"
+    (other / "static").mkdir(parents=True)
+    shipped = d.text("/")
+    (other / "index.html").write_text("<p>other</p>\n")
+    (other / "static" / "own.css").write_text("p {}\n")
+    was = d.config.read_text()
+    d.config.write_text(was.replace(str(views), str(other)))
+    d.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: d.text("/").strip() == "<p>other</p>", "the other folder's page")
+    assert d.get("/static/own.css")[1] == b"p {}\n"
+    d.config.write_text(was)
+    d.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: d.text("/") == shipped, "our page again")
+    assert d.get("/static/own.css")[1] != b"p {}\n"
+
+
+def test_a_layout_that_is_not_there_is_a_mistake_of_its_line(daemon, tmp_path):
+    d, views = with_views(daemon, tmp_path)
+    (views / "own.html").write_text("<p>one</p>\n<% layout('partials/nowhere') %>\n")
+    response, body = d.get("/own", {"Accept": "text/html"})
+    assert response.status == 500 and b"own.html:2" in body, body
 
 
 def test_a_broken_edit_keeps_the_last_good_code(daemon, tmp_path):

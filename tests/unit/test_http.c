@@ -44,6 +44,10 @@ static void test_files_changed(void **state)
     t.pool.deps_stale = false;
     ask("GET /", "");
     assert_int_equal(t.pool.n_renders, 2);
+    t.pool.generation++; /* other override directories */
+    ask("GET /", "");
+    ask("GET /", "");
+    assert_int_equal(t.pool.n_renders, 3);
     t.pool.deps_stale = t.pool.gone = true; /* the view was deleted */
     assert_int_equal(ask("GET /", "")->status, 404);
     assert_int_equal(stats().cache_entries, 0);

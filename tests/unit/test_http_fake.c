@@ -51,6 +51,11 @@ void script_route_free(struct script_route *route)
     *route = (struct script_route){0};
 }
 
+bool script_page_is_old(const struct script_pool *pool, const struct script_page *page)
+{
+    return page->generation != pool->generation;
+}
+
 bool script_deps_fresh(const struct script_dep *deps, size_t n)
 {
     the_pool->n_dep_checks++;
@@ -178,6 +183,7 @@ static struct script_page *make(struct script_pool *pool, const struct script_re
     struct script_page *page = shep_alloc(sizeof *page);
     pool->n_pages++;
     page->refs = 1;
+    page->generation = pool->generation;
     page->status = 200;
     page->max_age_ms = -1;
     struct buf body = {0};

@@ -12,6 +12,7 @@ struct script_pool {
     unsigned n_renders, n_dep_checks;
     unsigned n_pages;      /* alive now, for leaks of references */
     bool deps_stale;       /* the next look at the files says: changed */
+    uint64_t generation;   /* of the override directories */
     bool gone;             /* no route at all */
     int64_t slow_ms;       /* of /slow */
     unsigned skeleton;     /* of /parts */

@@ -483,7 +483,7 @@ static void test_format(void **state)
         "local function is(got, want) if got ~= want then error(got .. ' is not ' .. want, 2) end "
         "end\n"
         "is(f.hashrate(55123), '55.12 kH/s') is(f.hashrate(0), '0 H/s') is(f.hashrate(nil), '–')\n"
-        "is(f.hashrate(999.96e3), '1 MH/s') is(f.hashrate(1.2e12), '1.2 TH/s')\n"
+        "is(f.hashrate(999.96e3), '1.000 MH/s') is(f.hashrate(1.2e12), '1.200 TH/s')\n"
         "local v, u = f.hashrate_parts(55123) is(v .. '|' .. u, '55.12|kH/s')\n"
         "is(f.number(1234567.891), '1,234,567.89') is(f.number(1000), '1,000') is(f.number(-12), "
         "'-12')\n"
