@@ -47,15 +47,15 @@ def test_a_figure(daemon, tmp_path, ports):
     head, end, tail = partial.rpartition("</dl>")
     put(views, "partials/totals.html", head + lessons()["partials/totals.html"] + end + tail)
     page = d.text("/")
-    assert 'id="total-rejected"' in page and "Rejected" in page and 'role="alert"' not in page.replace('id="away" class="banner" role="alert"', "")
+    assert 'id="total-32bit"' in page and "32-bit shares" in page and 'role="alert"' not in page.replace('id="away" class="banner" role="alert"', "")
 
 
 def test_a_page(daemon, tmp_path, ports):
     d, views = flock(daemon, tmp_path, ports)
     put(views, "warm.html", lessons()["warm.html"])
     page = d.text("/warm")
-    assert "<b>BARN-01</b> 71.5 °C" in page and "Warmer than 60" in page
-    assert "<b>BARN-01</b>" not in d.text("/warm?above=80")
+    assert "BARN-01</b> 71.5 °C" in page and "Warmer than 50" in page
+    assert "BARN-01</b>" not in d.text("/warm?above=80")
     policy = d.get("/warm")[0].getheader("Content-Security-Policy")
     assert "style-src 'self' 'unsafe-inline'" in policy and "script-src 'self';" in policy
     assert "unsafe-inline" not in d.get("/")[0].getheader("Content-Security-Policy")
