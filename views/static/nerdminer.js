@@ -1,8 +1,8 @@
 // The NerdMiner homage: one screen after the other, its clock and uptime between two lines of a
 // miner, and the grid, in which jobs and shares light up and fade.
 //
-// A click or tap is the device's button: the next screen. Keys 1 to 5 choose one. What the menu and
-// the arrow keys do is in screen.js; in an iframe clicks are passed on as everywhere.
+// A click or tap is the device's button: the next screen. Keys 1 to 5 choose one, 0 the set-up while it
+// is there. What the menu and the arrow keys do is in screen.js; in an iframe clicks are passed on as everywhere.
 
 import { clock_now, span_text } from "./clock.js";
 import { events_pulse } from "./events.js";
@@ -38,15 +38,18 @@ function screen_check() {
 }
 
 function button_press(event) {
-    if (is_framed || event.defaultPrevented || !event.target.closest("#nerd")) return;
+    if (is_framed || event.defaultPrevented || !event.target.closest(".nerd-room")) return;
     event.preventDefault(); // not the menu
     screen_next();
 }
 
 function key_press(event) {
     if (event.ctrlKey || event.altKey || event.metaKey || document.querySelector("dialog[open]")) return;
-    const screen = screens()[Number(event.key) - 1];
-    if (/^[1-9]$/.test(event.key) && screen) screen_show(screen.dataset.screen);
+    if (!/^[0-9]$/.test(event.key)) return;
+    const is_setup = (screen) => screen.dataset.screen === "setup";
+    const others = screens().filter((screen) => !is_setup(screen)); // 1 is MINER, whoever waits
+    const screen = event.key === "0" ? screens().find(is_setup) : others[Number(event.key) - 1];
+    if (screen) screen_show(screen.dataset.screen);
 }
 
 // ---- clock, uptime, ages ------------------------------------------------------------------------

@@ -171,6 +171,39 @@ local function longest(miners)
     return first
 end
 
+local SETUP_NETWORK = "NerdMinerAP"    -- unless it was flashed with a name of its own: then it says it
+local SETUP_PASSWORD = "MineYourCoins" -- every one of them has this
+
+--- The Wi-Fi that a miner opens for its set-up.
+-- @param only this miner; nil: the first that waits
+-- @return { name (nil: none waits), more = how many others wait, network, password }
+function device.setup(only)
+    local waiting = {}
+    for _, miner in ipairs(only and { only } or shepherd.herd().miners) do
+        if miner.state == "wifi setup" and miner.status ~= "offline" then waiting[#waiting + 1] = miner end
+    end
+    local first = waiting[1]
+    local said = first and (first.error or ""):match("join the network (.+)$")
+    return {
+        name = first and first.name,
+        more = math.max(0, #waiting - 1),
+        network = said or SETUP_NETWORK,
+        password = SETUP_PASSWORD,
+    }
+end
+
+--- The three figures of the strip: those that the device asks its pool for, here of the whole herd.
+function device.herd_figures()
+    local totals = shepherd.herd().totals
+    local hashrate, unit = device.hashrate(totals.hashrate)
+    return {
+        best = device.suffix(totals.best_difficulty_ever or totals.best_difficulty),
+        workers = device.whole(totals.reporting_miners),
+        hashrate = hashrate,
+        unit = unit,
+    }
+end
+
 --- What the screens show. Of the herd only who reports counts, as in the totals.
 -- @param miner one of shepherd.herd().miners; nil for all of them
 function device.figures(miner)

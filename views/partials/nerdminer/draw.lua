@@ -125,8 +125,8 @@ function draw.pickaxe(x, y, size, class)
         '<path class="nerd-head" d="M3 2.6Q5 .6 8.2 1.6 11.8 3 12.8 6.6 13.6 9.4 12.2 11.6 11.6 7.4 9.2 5.2 6.8 3.2 3 2.6Z"/>')
 end
 
-function draw.wifi(x, y, size)
-    return icon(x, y, size, 14, "", '<path d="M1 5.6Q7 0 13 5.6M3.2 8.2Q7 4.8 10.8 8.2M5.4 10.6Q7 9.2 8.6 10.6"/>' ..
+function draw.wifi(x, y, size, class)
+    return icon(x, y, size, 14, class, '<path d="M1 5.6Q7 0 13 5.6M3.2 8.2Q7 4.8 10.8 8.2M5.4 10.6Q7 9.2 8.6 10.6"/>' ..
         '<circle class="nerd-dot" cx="7" cy="12.6" r="1.1"/>')
 end
 
@@ -145,8 +145,10 @@ end
 -- ---- panels -------------------------------------------------------------------------------------
 
 --- The grey tab at the top right; its left edge is slanted.
-function draw.tab(x)
-    return html.raw(('<path class="nerd-tab" d="M%d 0H320V14H%dZ"/>'):format(x, x + 9))
+-- @param height 14 when nothing is said
+function draw.tab(x, height)
+    height = height or 14
+    return html.raw(('<path class="nerd-tab" d="M%d 0H320V%dH%sZ"/>'):format(x, height, num(x + height * 0.64)))
 end
 
 --- A thin white line with a connector at each end.
@@ -154,6 +156,13 @@ function draw.wire(x1, x2, y)
     return html.raw(('<path class="nerd-wire" d="M%s %sH%s"/><rect class="nerd-plug" x="%s" y="%s" width="5" height="3"/>' ..
         '<rect class="nerd-plug" x="%s" y="%s" width="5" height="3"/>'):format(
         num(x1), num(y), num(x2), num(x1 - 1), num(y - 1.5), num(x2 - 4), num(y - 1.5)))
+end
+
+--- The white edge of panels, with a connector where it begins and where it ends.
+function draw.edge(path, x1, y1, x2, y2)
+    return html.raw(('<path class="nerd-edge" d="%s"/><rect class="nerd-plug" x="%s" y="%s" width="13" height="5"/>' ..
+        '<rect class="nerd-plug" x="%s" y="%s" width="13" height="5"/>'):format(
+        path, num(x1), num(y1 - 4), num(x2), num(y2 - 4)))
 end
 
 --- A panel: a path in one of the colours "nerd-yellow", "nerd-cyan", "nerd-red".
