@@ -19,7 +19,8 @@ enum {
     BATCH_ROWS = 2000,         /* DESIGN "Storage" */
     BATCH_BYTES = 1024 * 1024, /* 60 lines of the longest kind: bounds one transaction */
     BATCH_WAIT_US = 1000 * 1000,
-    BATCH_QUIET_US = 50 * 1000, /* after a pause: a line comes with its burst, and is seen at once */
+    BATCH_QUIET_US =
+        50 * 1000, /* after a pause: a line comes with its burst, and is seen at once */
     LINE_BYTES_MAX = 3 * SHEP_LINE_MAX, /* a line of nothing but U+FFFD */
     EVENT_TEXT_MAX = 1024,              /* shep_event.text */
     DUTY_US = 60 * 1000 * 1000,         /* retention, index and latest readings: once a minute */
