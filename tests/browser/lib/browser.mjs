@@ -1,6 +1,11 @@
 // Chromium, and a page that remembers everything that should not have happened.
 
+import fs from "node:fs";
+import { createRequire } from "node:module";
+
 import { chromium } from "playwright-core";
+
+const AXE = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 
 export const SIZES = [
     { width: 480, height: 320 }, // 3.5" display on a Pi
@@ -78,4 +83,37 @@ export function wait_text(page, selector, text) {
 /** The page knows its ETag and hears the stream: from here on a change comes by event. */
 export function settled(page) {
     return until(page, () => document.documentElement.dataset.live === "on");
+}
+
+/** What axe-core finds, a text each. options are its own. */
+export async function axe(page, options = {}) {
+    await page.evaluate(AXE); // by the debugger: the page's own policy would not let it in
+    const { violations } = await page.evaluate((options) => window.axe.run(options), options);
+    return violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((n) => n.html.slice(0, 160)).join("\n  ")}`);
+}
+
+/**
+ * What is wider than the window, a text each. whole: nothing of a full-screen page may stand out on any side, and the page
+ * itself does not scroll (a part of it may: the screens of /dash/nerdminer one below the other on a phone).
+ */
+export function overflow(page, { whole = false } = {}) {
+    return page.evaluate((whole) => {
+        const root = document.documentElement;
+        const [width, height] = [root.clientWidth, root.clientHeight];
+        const found = [];
+        const wide = root.scrollWidth > width;
+        const high = whole && root.scrollHeight > height;
+        if (wide) found.push(`width ${root.scrollWidth} > ${width}`);
+        if (high) found.push(`height ${root.scrollHeight} > ${height}`);
+        if (!wide && !whole) return found;
+        const scrolls = (e) => e && e !== document.body && (/auto|scroll/.test(getComputedStyle(e).overflowY) || scrolls(e.parentElement));
+        const unseen = "dialog, .sr-only, .symbols, svg *, canvas, [hidden], .matrix-flashes *, .play-view";
+        for (const element of document.body.querySelectorAll(whole ? "main *" : "*")) {
+            const box = element.getBoundingClientRect();
+            const outside = box.right > width + 1 || box.left < -1 || (whole && (box.top < -1 || box.bottom > height + 1));
+            if (!outside || box.width === 0 || element.closest(unseen) || scrolls(element.parentElement)) continue;
+            if (found.length < 4) found.push(element.outerHTML.slice(0, 120));
+        }
+        return found;
+    }, whole);
 }

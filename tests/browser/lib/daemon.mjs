@@ -51,7 +51,14 @@ function lua_string(text) {
     return JSON.stringify(text); // no control characters in what we pass
 }
 
-function config_text(miners, view_dir) {
+/** Nothing is asked of the world, or (world: a URL) price and network are, of a server of our own. */
+function services_text(world) {
+    if (!world) return ["offline = true", "plugins = { serial = { discover = false } }"];
+    const price = `price = { url = ${lua_string(`${world}/price`)} }`;
+    return [`plugins = { serial = { discover = false }, ${price}, network = { url = ${lua_string(world)} } }`];
+}
+
+function config_text(miners, view_dir, world) {
     const rows = miners.map(
         ({ id, link, location, source = "serial" }) =>
             `    { id = ${lua_string(id)}, source = ${lua_string(source)}, path = ${lua_string(link)}` +
@@ -60,9 +67,8 @@ function config_text(miners, view_dir) {
             " },",
     );
     return [
-        "offline = true",
+        ...services_text(world),
         `miners = {\n${rows.join("\n")}\n}`,
-        "plugins = { serial = { discover = false } }",
         view_dir ? `view_dirs = { ${lua_string(view_dir)} }` : "",
         "",
     ].join("\n");
@@ -70,9 +76,10 @@ function config_text(miners, view_dir) {
 
 /**
  * A folder for one daemon; it may be started, killed and started again on the same port.
- * miners: [{ id, link, location?, source? }] (source "replay": link is a log, played once), demo: true for the invented flock, views: { "x.html": text }.
+ * miners: [{ id, link, location?, source? }] (source "replay": link is a log, played once), demo: true for the invented flock,
+ * views: { "x.html": text }, world: URL of a server for price and network (world.mjs); without it the daemon is offline.
  */
-export function daemon_make({ miners = [], demo = false, views = null } = {}) {
+export function daemon_make({ miners = [], demo = false, views = null, world = null } = {}) {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-browser-"));
     const view_dir = views ? path.join(folder, "views") : null;
     for (const [name, text] of Object.entries(views ?? {})) {
@@ -80,7 +87,7 @@ export function daemon_make({ miners = [], demo = false, views = null } = {}) {
         fs.writeFileSync(path.join(view_dir, name), text);
     }
     const config = path.join(folder, "shepherd.lua");
-    fs.writeFileSync(config, config_text(miners, view_dir));
+    fs.writeFileSync(config, config_text(miners, view_dir, world));
 
     let child = null;
     let log = "";
