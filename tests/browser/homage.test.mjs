@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
@@ -9,6 +10,10 @@ import { after, before, test } from "node:test";
 import { browser_launch, is_marked, mark, page_open, settled, SIZES, until, wait_text } from "./lib/browser.mjs";
 import { daemon_make, pty_open } from "./lib/daemon.mjs";
 import { login, statistics } from "./lib/nerdminer.mjs";
+import { qr_read } from "./lib/qr.mjs";
+
+const AXE = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
+const SCREENS = ["miner", "clock", "global", "price", "grid", "setup"];
 
 // The number rules of the device, and the two screens that need a price, with one that we made up.
 const FORMATS = `
@@ -199,6 +204,67 @@ test("without a miner the device waits", async (t) => {
     const matrix = await open(t, `${empty.url}/dash/matrix`);
     await until(matrix, () => document.querySelector("#online-miners").textContent === "0 / 0");
 });
+
+test("a display that is not wide has the strip: the herd's best, who reports, their hash rate", async (t) => {
+    for (const [width, height, has_strip] of [[480, 320, true], [640, 480, true], [390, 844, true], [800, 480, false], [1280, 720, false]]) {
+        const page = await open(t, `${daemon.url}/dash/nerdminer?screen=clock&miner=BARN-01`, { viewport: { width, height } });
+        assert.equal(await page.locator(".nerd-strip").isVisible(), has_strip, `${width}x${height}`);
+        if (!has_strip) continue;
+        const [stage, strip] = await Promise.all([".nerd-stage", ".nerd-strip"].map((each) => page.locator(each).boundingBox()));
+        assert.ok(strip.y >= stage.y + stage.height - 1, "below the stage");
+        assert.ok(Math.abs(stage.width - width) < 1 && strip.y + strip.height <= height + 0.5, "nothing gets smaller for it");
+        const words = await page.locator(".nerd-strip :is(dt, dd)").evaluateAll((nodes) => nodes.map((node) => node.getBoundingClientRect().toJSON()));
+        for (const word of words) assert.ok(word.top >= strip.y && word.bottom <= strip.y + strip.height, "no word is cut");
+    }
+    const page = await open(t, `${daemon.url}/dash/nerdminer?miner=BARN-01`, { viewport: { width: 640, height: 480 } });
+    const { herd_stats: stats } = await daemon.json("/api/herd_data");
+    const said = await page.locator(".nerd-strip dd").allTextContents();
+    assert.equal(stats.best_difficulty, 12340);
+    assert.deepEqual(said, ["12.34K", String(stats.online_miners), `${by_size(stats.total_hash_khs)} KH/s`]);
+});
+
+test("a miner that waits for its Wi-Fi comes first, with its network as a QR code, until it has one", async (t) => {
+    const gate = await pty_open(path.join(folder, "gate"));
+    const waits = daemon_make({ miners: [{ id: "GATE-03", link: gate.link }] });
+    t.after(async () => {
+        await waits.remove();
+        await gate.close();
+    });
+    await waits.start();
+    gate.say("NerdMiner v2 starting......", "Entered Configuration Mode", 'Config SSID: Shed;"2"', "Config IP Address: 192.168.4.1");
+    const page = await open(t, `${waits.url}/dash/nerdminer?screen_s=600`, { viewport: { width: 480, height: 320 } });
+    await wait_text(page, "#nerd-setup", "GATE-03");
+    await wait_text(page, "#nerd-setup", 'WIFI SSID: Shed;"2"');
+    await page.reload();
+    assert.equal(await page.locator(".nerd-screen:visible").getAttribute("data-screen"), "setup");
+    assert.equal(await page.locator(".nerd-strip").isVisible(), false, "who waits has none");
+    const code = () => page.getAttribute("#nerd-setup .nerd-code", "d");
+    assert.equal(qr_read(await code()), String.raw`WIFI:S:Shed\;\"2\";T:WPA;P:MineYourCoins;;`);
+    await page.keyboard.press("1");
+    assert.equal(await page.locator(".nerd-screen:visible").getAttribute("data-screen"), "miner", "1 is MINER, whoever waits");
+    await page.keyboard.press("0");
+    assert.equal(await page.locator(".nerd-screen:visible").getAttribute("data-screen"), "setup");
+    gate.say("*wm:AutoConnect: SUCCESS", ...login("bc1qexample.gate"), ...statistics());
+    await until(page, () => !document.querySelector("#nerd-setup"));
+    await until(page, () => document.documentElement.dataset.nerd === "miner");
+    await page.goto(`${waits.url}/dash/nerdminer?screen=setup`);
+    assert.equal(qr_read(await code()), "WIFI:S:NerdMinerAP;T:WPA;P:MineYourCoins;;");
+});
+
+test("axe-core finds nothing on any screen", async (t) => {
+    for (const viewport of [SIZES[0], { width: 640, height: 480 }, SIZES[2]]) {
+        for (const screen of SCREENS) await accessible(await open(t, `${daemon.url}/dash/nerdminer?screen=${screen}`, { viewport }), screen);
+        await accessible(await open(t, `${daemon.url}/dash/nerdminer`, { viewport }), "all in turn");
+        await accessible(await open(t, `${empty.url}/dash/nerdminer`, { viewport }), "waiting");
+    }
+});
+
+async function accessible(page, what) {
+    await settled(page);
+    await page.evaluate(AXE); // by the debugger: the page's own policy would not let it in
+    const { violations } = await page.evaluate(() => window.axe.run());
+    assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 160)).join(" | ")}`), [], what);
+}
 
 test("every size shows a whole stage", async (t) => {
     for (const viewport of SIZES) {
