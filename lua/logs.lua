@@ -7,8 +7,11 @@ local logs = {}
 -- 250 ms. What is left is told as `more`, and where to go on as `next`.
 local SCAN_IDS = 20000 -- with a text or a level
 local SCAN_IDS_ONE = 60000 -- of one miner: the lines of others are passed over quickly
+local WINDOW = 2000 -- ids of one query: between two of them it may stop
+local CLOCK_S = 0.1 -- of processor time for looking: lines may be 16 KiB long
 local ROWS = 250 -- of one query: even lines of 16 KiB fit into its memory
 local QUERIES = 48
+local LEVEL_BYTES = 1000 -- of a line that tell its level
 local HITS = 20 -- shown of one line: one of 16 KiB may have 16,000
 
 -- ---- levels -----------------------------------------------------------------------------------
@@ -34,14 +37,14 @@ end
 --- How bad a line is: "error", "warning" or "info". The letter that ESP-IDF and Arduino put before a line decides (E, W;
 -- I, D and V are "info"); a line without one is an error when it has one of error, fail, panic, Guru Meditation, brownout,
 -- abort(), Backtrace:, exception in it, a warning with warn, disconnect, timeout, timed out, lost, reject, retry.
--- `"error":null` and counters at 0 do not count.
+-- `"error":null` and counters at 0 do not count, nor what comes after the first 1,000 bytes.
 -- @param line text
 function logs.level(line)
     for _, tag in ipairs(TAGS) do
         local letter = line:match(tag)
         if letter then return OF_TAG[letter] or "info" end
     end
-    local text = line:lower()
+    local text = line:sub(1, LEVEL_BYTES):lower()
     if not has_word(text, ERRORS) and not has_word(text, WARNINGS) then return "info" end
     if text:find(NO_ERROR, 1, true) then text = text:gsub("error", "") end
     for _, harmless in ipairs(HARMLESS) do text = text:gsub(harmless, "") end
@@ -115,15 +118,28 @@ local function plain_rows(want, above, below, n)
     return shepherd.logs { miner = want.miner, after = above, before = below, limit = n }
 end
 
+-- The next stretch of ids in (above, below): all of them, or with a text or a level a window.
+local function stretch(want, above, below)
+    if want.text == "" and want.level == "" then return above, below end
+    if want.forward then return above, math.min(below, above + WINDOW + 1) end
+    return math.max(above, below - WINDOW - 1), below
+end
+
 -- Fills `found` from ids in (above, below); found.at is the last id that was looked at. True: nothing is left there.
 local function collect(found, want, above, below)
     local get = (want.forward or want.text ~= "" or want.level ~= "") and fetch or plain_rows
+    local begun = os.clock()
     for _ = 1, QUERIES do
         local n = math.min(ROWS, want.limit - #found.lines + 1)
-        local rows = get(want, above, below, n)
+        local low, high = stretch(want, above, below)
+        local rows = get(want, low, high, n)
         if not add_rows(found, rows, want) then return false end
-        if #rows < n then return true end
+        if #rows < n then
+            if low == above and high == below then return true end
+            found.at = want.forward and high - 1 or low + 1
+        end
         if want.forward then above = found.at else below = found.at end
+        if os.clock() - begun > CLOCK_S then return false end
     end
     return false
 end

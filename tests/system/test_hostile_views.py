@@ -40,13 +40,14 @@ def sources():
             yield path_of(file), file.read_text()
 
 
-def names_of(source):
-    """What a view declares, with what every page takes, and what others do."""
+def names_of(route):
+    """What a view declares. Two of them get all: what every frame takes, and what only others know."""
+    source = ROUTES[route]
     declared = re.findall(r"(?:params\s*\(?|settings)\s*\{(.*?)\}", source, re.S)
     named = [name for text in declared for name in re.findall(r"(\w+)\s*=", text) + re.findall(r'"(\w+)"', text)]
     if "partials.flock" in source:
         named += ["q", "status", "group", "tag", "sort", "dir", "by", "cols", "page"]
-    return list(dict.fromkeys(named + FRAME + FURTHER))
+    return list(dict.fromkeys(named + (FRAME + FURTHER if route in ("/", "/kiosk") else ["lang"])))
 
 
 ROUTES = dict(sources())
@@ -173,7 +174,7 @@ def long_flock(tmp_path_factory):
 def test_parameters(flock, route):
     visitor = Visitor(flock)
     path = route.replace("[id]", "1")
-    names = names_of(ROUTES[route])
+    names = names_of(route)
     for value in VALUES:
         for query in [f"{name}={value}" for name in names] + ["&".join(f"{name}={value}" for name in names[:30])]:
             long = value.startswith("aaa")
