@@ -88,7 +88,7 @@ export function settled(page) {
 /** What axe-core finds, a text each. options are its own. */
 export async function axe(page, options = {}) {
     await page.evaluate(AXE); // by the debugger: the page's own policy would not let it in
-    const { violations } = await page.evaluate((options) => window.axe.run(options), options);
+    const { violations } = await page.evaluate((options) => window.axe.run({ resultTypes: ["violations"], ...options }), options);
     return violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((n) => n.html.slice(0, 160)).join("\n  ")}`);
 }
 
