@@ -1,5 +1,6 @@
 -- What miners said, looked through: by miner, by level, by text, from a time on. Behind /raw_logs and /api/logs.
 local format = require "format"
+local order = require "order"
 
 local logs = {}
 
@@ -77,11 +78,11 @@ end
 
 -- Rows in an order of ids, at most ROWS, with ids in (above, below). A superset of what is wanted.
 local function fetch(want, above, below, n)
-    local order = want.forward and "ASC" or "DESC"
+    local direction = want.forward and "ASC" or "DESC"
     return shepherd.query(COLUMNS
         .. " WHERE l.id > ?1 AND l.id < ?2 AND (?3 IS NULL OR l.miner_id = ?3) AND l.at_ms >= ?4"
         .. " AND (?5 = '' OR instr(lower(l.line), ?5) > 0)" .. level_condition(want.level)
-        .. " ORDER BY l.id " .. order .. " LIMIT ?6", above, below, want.miner_id, want.from_ms or 0, want.text, n)
+        .. " ORDER BY l.id " .. direction .. " LIMIT ?6", above, below, want.miner_id, want.from_ms or 0, want.text, n)
 end
 
 -- The newest id, and with it what there is to look through. nil: nothing.
@@ -144,12 +145,6 @@ local function collect(found, want, above, below)
     return false
 end
 
-local function reversed(list)
-    local out = {}
-    for i = #list, 1, -1 do out[#out + 1] = list[i] end
-    return out
-end
-
 local function scan_ids(want)
     return want.miner and SCAN_IDS_ONE or SCAN_IDS
 end
@@ -161,7 +156,7 @@ local function find_forward(want, found, newest)
     local all = collect(found, want, above, below)
     found.more = not all or below <= newest
     if found.more then found.next = (all and below - 1 or found.at) + 1 end
-    found.lines = reversed(found.lines)
+    found.lines = order.reversed(found.lines)
 end
 
 local function find_back(want, found, newest)

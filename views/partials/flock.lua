@@ -11,6 +11,8 @@
 --
 -- With 1,000 miners a page has to be made in some milliseconds: filtering and sorting touch only the
 -- fields that they need, the rest is made for the rows that are shown.
+local order = require "order"
+
 local flock = {}
 
 flock.page_rows = 100
@@ -22,14 +24,6 @@ local ORDER = {}
 for i, status in ipairs(flock.statuses) do ORDER[status] = i end
 local URL_ORDER = { "q", "status", "group", "tag", "sort", "dir", "by", "cols", "page" }
 local SEARCHED = { "name", "location", "worker", "pool", "firmware" }
-
---- BARN-2 comes before BARN-10: digits are compared by their value.
-function flock.natural(text)
-    return (text:lower():gsub("%d+", function(digits)
-        local value = digits:match("^0*(.*)$")
-        return ("%03d"):format(#value) .. value
-    end))
-end
 
 local function is_gone(miner)
     local status = miner.status
@@ -55,7 +49,7 @@ end
 local function text(field)
     return function(miner)
         local value = miner[field]
-        return value and value ~= "" and flock.natural(value) or nil
+        return value and value ~= "" and order.natural(value) or nil
     end
 end
 
@@ -214,19 +208,13 @@ end
 local function by_name(miners)
     local keys, at = {}, {}
     for i, miner in ipairs(miners) do
-        local key = flock.natural(miner.name) .. "\0" .. i
+        local key = order.natural(miner.name) .. "\0" .. i
         keys[i], at[key] = key, miner
     end
     table.sort(keys)
     local entries = {}
     for i, key in ipairs(keys) do entries[i] = { miner = at[key], rank = i } end
     return entries
-end
-
-local function reversed(list)
-    local out = {}
-    for i = #list, 1, -1 do out[#out + 1] = list[i] end
-    return out
 end
 
 -- Unknown values are at the end, whichever way; equal ones stay in the order of the names.
@@ -253,7 +241,7 @@ local function by_group(entries, by)
         local value = entry.miner[by]
         if value and value ~= "" then
             entry.group = value
-            entry.group_key = "1" .. (by == "status" and ORDER[value] or flock.natural(value)) .. "\0" .. value
+            entry.group_key = "1" .. (by == "status" and ORDER[value] or order.natural(value)) .. "\0" .. value
         else
             entry.group_key = "2"
         end
@@ -280,7 +268,7 @@ function flock.sort(miners, params)
     if column.id ~= "name" then
         entries = by_key(entries, column.key, down)
     elseif down then
-        entries = reversed(entries)
+        entries = order.reversed(entries)
     end
     local by = flock.grouping(params)
     return by and by_group(entries, by) or entries

@@ -1,6 +1,7 @@
 -- The miners of /dash/health in order, and one tile of it.
 local format = require "format"
 local html = require "html"
+local order = require "order"
 local shapes = require "partials.shapes"
 
 local tiles = {}
@@ -21,16 +22,11 @@ for i, status in ipairs(tiles.statuses) do rank[status] = i end
 
 -- ---- order -----------------------------------------------------------------------------------
 
--- BARN-2 comes before BARN-10: digits are filled up to one width.
-local function natural(name)
-    return (name:lower():gsub("%d+", function(digits) return ("%16s"):format(digits) end))
-end
-
 -- Sorts in place, by name or what is wrong first.
 local function sort(miners, trouble_first)
     local keys = {}
     for _, miner in ipairs(miners) do
-        keys[miner] = (trouble_first and rank[miner.status] or 0) .. natural(miner.name)
+        keys[miner] = (trouble_first and rank[miner.status] or 0) .. order.natural(miner.name)
     end
     table.sort(miners, function(a, b)
         if keys[a] ~= keys[b] then return keys[a] < keys[b] end
