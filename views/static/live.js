@@ -1,7 +1,8 @@
 // Keeps a page up to date without a reload.
 //
 // The daemon says over /events that a topic moved (herd, logs, …). A page that was made from that
-// topic (header X-Shepherd-Topics) asks for itself again, at most once a second, with the ETag that
+// topic (header X-Shepherd-Topics) asks for itself again, at most once a second (and once more after
+// a quiet time: a line moves the herd, and a moment later, when it is stored, the log), with the ETag that
 // it shows. The answer is nothing (304), the keyed parts that changed, or the whole page; it is
 // morphed in, so that focus, selection, charts and scroll position stay.
 //
@@ -22,6 +23,8 @@ import { clock_learn, clock_start, clock_tick } from "./clock.js";
 import { events_need, events_start } from "./events.js";
 
 const ASK_EVERY_MS = 1000;
+const AGAIN_MS = 250; // once, after a quiet time
+const QUIET_MS = 1500;
 const RETRY_MS = 3000;
 const ANSWER_WITHIN_MS = 10000;
 const PARTS_TYPE = "text/vnd.shepherd.parts+html";
@@ -32,15 +35,16 @@ let topics = null; // Set; null: not known yet, then anything may matter
 let asking = false;
 let dirty = false; // something moved while we were asking
 let asked_at = -Infinity;
+let ask_gap_ms = ASK_EVERY_MS; // until the next question
 let timer = 0;
 
 // ---- asking ---------------------------------------------------------------------------------
 
-/** Ask soon: at once after a quiet second, else when the second is over. */
+/** Ask soon: at once after a quiet time, else when the second is over. */
 function ask_soon(wait_ms = 0) {
     dirty = true;
     if (asking || timer || document.hidden) return;
-    const due_ms = Math.max(wait_ms, asked_at + ASK_EVERY_MS - performance.now());
+    const due_ms = Math.max(wait_ms, asked_at + ask_gap_ms - performance.now());
     if (due_ms <= 0) ask();
     else timer = setTimeout(ask, due_ms);
 }
@@ -51,7 +55,9 @@ async function ask() {
     if (is_paused()) return; // selectionchange asks again
     dirty = false;
     asking = true;
-    asked_at = performance.now();
+    const now = performance.now();
+    ask_gap_ms = now - asked_at >= QUIET_MS ? AGAIN_MS : ASK_EVERY_MS;
+    asked_at = now;
     const url = page_url();
     if (url !== shown_url) etag = null; // that was another page's
     const reply = await fetch_page(url);
