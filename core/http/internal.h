@@ -25,7 +25,7 @@ enum {
     HTTP_ROUTES_MAX = 32,
     HTTP_SSE_MAX = 256,      /* streams hold connections: leave most of them to requests */
     HTTP_SSE_STALLS_MAX = 3, /* heartbeats in a row with output that nobody takes */
-    HTTP_SYSTEM_MS = 2000,   /* TOPIC_SYSTEM while somebody looks */
+    HTTP_SYSTEM_MS = 1000,   /* TOPIC_SYSTEM while somebody looks */
     HTTP_VERSIONS = 4,       /* of a page, kept to tell a browser only what changed */
     HTTP_CACHE_ENTRIES_MAX = 2048,
     HTTP_STATIC_FILE_MAX = 4 << 20, /* read in one go on the loop; the largest asset is 0.4 MB */

@@ -6,7 +6,7 @@
 // its own, and hidden ones still have none.
 //
 // The stream asks for the topics that some page in sight was made from. "system" costs the daemon a
-// look at itself every other second, so it matters that nobody asks for it who does not show it.
+// look at itself every second, so it matters that nobody asks for it who does not show it.
 // The pulse (what happens, event by event) flows only while some page in sight wants it.
 
 const USUAL = ["herd", "logs", "events", "facts", "config"]; // as long as a page does not know better
