@@ -57,10 +57,11 @@ local function level_condition(level)
     local words = level == "error" and ERRORS or level == "warning" and WARNINGS
     if not words then return "" end
     local letter = level == "error" and "E" or "W"
-    local tests = { ("instr(l.line, '%s (')"):format(letter), ("instr(l.line, '[%s]')"):format(letter) }
+    local head = ("substr(l.line, 1, %d)"):format(LEVEL_BYTES)
+    local tests = { ("instr(%s, '%s (')"):format(head, letter), ("instr(%s, '[%s]')"):format(head, letter) }
     for _, word in ipairs(words) do -- LIKE is three times as quick as lower() and instr()
-        local test = ("l.line LIKE '%%%s%%'"):format(word)
-        if word == "error" then test = ("(%s AND l.line NOT LIKE '%%%s%%')"):format(test, NO_ERROR) end
+        local test = ("%s LIKE '%%%s%%'"):format(head, word)
+        if word == "error" then test = ("(%s AND %s NOT LIKE '%%%s%%')"):format(test, head, NO_ERROR) end
         tests[#tests + 1] = test
     end
     return " AND (" .. table.concat(tests, " OR ") .. ")"

@@ -1,5 +1,5 @@
 # The pages in a real browser: every *.test.mjs is one test. See README.md.
-# One at a time: a browser takes a core or two, and "within a second" is meant for a machine that has them.
+# One at a time, and alone on two cores: a browser takes them, and "within a second" is meant for a machine that has them.
 file(GLOB browser_tests CONFIGURE_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/*.test.mjs)
 foreach(path IN LISTS browser_tests)
     get_filename_component(file ${path} NAME)
@@ -8,6 +8,7 @@ foreach(path IN LISTS browser_tests)
     set_tests_properties(browser_${name} PROPERTIES
         ENVIRONMENT "SHEPHERD=${CMAKE_BINARY_DIR}/shepherd"
         RESOURCE_LOCK browser
+        PROCESSORS 2
         COST 100
         SKIP_RETURN_CODE 77
         TIMEOUT 900
