@@ -24,7 +24,7 @@ import { events_need, events_start } from "./events.js";
 
 const ASK_EVERY_MS = 1000;
 const AGAIN_MS = 250; // once, after a quiet time
-const QUIET_MS = 1500;
+const QUIET_MS = 1200;
 const RETRY_MS = 3000;
 const ANSWER_WITHIN_MS = 10000;
 const PARTS_TYPE = "text/vnd.shepherd.parts+html";
