@@ -177,16 +177,6 @@ static void write_object(struct writer *w, int index, size_t n)
     lua_pop(w->L, 1);
 }
 
-static bool has_meta(lua_State *L, int index, const void *key)
-{
-    if (!lua_getmetatable(L, index))
-        return false;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, key);
-    bool same = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return same;
-}
-
 static void write_table(struct writer *w, int index)
 {
     lua_State *L = w->L;

@@ -265,16 +265,6 @@ static bool row_of(lua_State *L, int table, int rows, uint32_t *row)
     return found;
 }
 
-static bool has_meta(lua_State *L, int index, const void *key)
-{
-    if (!lua_getmetatable(L, index))
-        return false;
-    lua_rawgetp(L, LUA_REGISTRYINDEX, key);
-    bool same = lua_rawequal(L, -1, -2);
-    lua_pop(L, 2);
-    return same;
-}
-
 void miner_fill(lua_State *L, int index)
 {
     uint32_t row;

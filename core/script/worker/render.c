@@ -25,9 +25,9 @@ static void take_result(lua_State *L, struct render *render)
     size_t len;
     bool plain_table = false;
     if (lua_type(L, -1) == LUA_TTABLE) {
-        bool has_meta = luaL_getmetafield(L, -1, "__tostring") != LUA_TNIL;
-        lua_pop(L, has_meta ? 1 : 0);
-        plain_table = !has_meta;
+        bool is_printable = luaL_getmetafield(L, -1, "__tostring") != LUA_TNIL;
+        lua_pop(L, is_printable ? 1 : 0);
+        plain_table = !is_printable;
     }
     if (plain_table) {
         json_write(L, -1, page, 0);

@@ -205,6 +205,16 @@ static inline struct render *render_of(lua_State *L)
 {
     return *(struct render **)lua_getextraspace(L);
 }
+/* Does the value at index have the metatable that the registry keeps under key? */
+static inline bool has_meta(lua_State *L, int index, const void *key)
+{
+    if (!lua_getmetatable(L, index))
+        return false;
+    lua_rawgetp(L, LUA_REGISTRYINDEX, key);
+    bool same = lua_rawequal(L, -1, -2);
+    lua_pop(L, 2);
+    return same;
+}
 struct page {
     enum done_outcome outcome;
     struct buf body, gzip;
