@@ -16,7 +16,7 @@ die() {
 # The libraries that the daemon links, and the compiler for them. nodejs and npm build the web assets; they never run
 # later. libcurl comes in two builds that exclude each other; either will do, so it is asked for apart.
 BUILD_PACKAGES='build-essential cmake pkg-config ca-certificates libevent-dev liblua5.4-dev libsqlite3-dev libudev-dev
-libserialport-dev libjansson-dev libsodium-dev zlib1g-dev'
+libserialport-dev libjansson-dev libsodium-dev zlib1g-dev libarchive-dev'
 
 installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

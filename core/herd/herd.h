@@ -33,6 +33,9 @@ struct herd_conf {
 /* Told of events and of values to keep. All on the loop, pointers borrowed. */
 struct herd_listener {
     void (*event)(const struct shep_event *event, const struct miner *miner, void *arg);
+    /* It says this attribute for the first time, or another text than before, or the same one again
+     * after a pause; not what herd_restore() brings back. NULL: not interested. */
+    void (*text)(struct miner *miner, uint32_t attr, const char *text, void *arg);
     void *arg;
 };
 
@@ -43,6 +46,8 @@ void herd_listen(struct herd *herd, const struct herd_listener *listener); /* at
 /* The miner of that name, made when there is none; its configuration is brought up to date. */
 struct miner *herd_miner_put(struct herd *herd, const struct miner_conf *conf);
 void herd_miner_remove(struct herd *herd, struct miner *miner);
+/* Another name for the same miner; its readings stay. SHEP_E_BUSY: another miner has it. */
+int herd_miner_rename(struct herd *herd, struct miner *miner, const char *name);
 struct miner *herd_miner_by_id(const struct herd *herd, int64_t id);
 struct miner *herd_miner_by_name(const struct herd *herd, const char *name);
 size_t herd_count(const struct herd *herd);

@@ -11,7 +11,7 @@ enum {
     RESETTING_MAX_MS = 120000,  /* CONTRACT "HTTP": resetting lasts at most 120 s */
     HASHING_MAX_AGE_MS = 60000, /* evidence of hashing older than this does not count */
     SWEEP_MS = 1000,
-    EVENT_IDS = 32,       /* events.def has ids below this */
+    EVENT_IDS = 64,       /* events.def has ids below this */
     EVENT_BURST = 30,     /* of one kind and miner at once; people and boards make fewer */
     EVENT_EVERY_MS = 5000 /* then one in this time: a crazy board must not wear out the SD card */
 };

@@ -5,6 +5,7 @@
 #ifndef SHEP_HTTP_H
 #define SHEP_HTTP_H
 
+#include "access/access.h"
 #include "herd/topic.h"
 #include "loop/loop.h"
 #include "script/script.h"
@@ -77,6 +78,46 @@ const void *http_request_body(const struct http_request *request, size_t *len_ou
 /* Bytes are copied. content_type NULL: text/plain. */
 void http_reply(struct http_request *request, int status, const char *content_type,
                 const void *bytes, size_t len);
+
+/* ---- who asks: judged once for each request, before anything else sees it. NULL (the default, for
+ * tests of this room): everybody is an operator. Without the role that a path needs, a page answers
+ * 303 to /login, everything else 401 (nobody) or 403 (not enough). Pages need viewer; /static/,
+ * /healthz, /login and /setup nobody. A POST by session cookie needs its CSRF token, or a browser
+ * that says Sec-Fetch-Site: same-origin. ---- */
+void http_access_set(struct http *http, struct access *access);
+/* A route that needs a role; http_route() needs viewer. A path that ends in a slash and an asterisk
+ * takes one further segment, see http_request_rest(). */
+void http_route_for(struct http *http, unsigned methods, const char *path, enum access_role role,
+                    http_handler handler, void *arg);
+const char *http_request_rest(const struct http_request *request); /* "7" of /miners/edit/7 */
+const struct access_grant *http_request_grant(const struct http_request *request);
+const char *http_request_peer(const struct http_request *request); /* "192.168.1.7" */
+bool http_request_wants_json(const struct http_request *request);
+/* The value of a cookie; false: absent or longer than cap. */
+bool http_request_cookie(const struct http_request *request, const char *name, char *out,
+                         size_t cap);
+/* A header for the reply that comes: Set-Cookie may come several times. A value with control bytes
+ * is left out. */
+void http_reply_header(struct http_request *request, const char *name, const char *value);
+/* 303 See Other; a path on this host. */
+void http_reply_redirect(struct http_request *request, int status, const char *location);
+/* A file as a download; takes the descriptor. */
+void http_reply_file(struct http_request *request, int fd, int64_t len, const char *content_type,
+                     const char *file_name);
+/* An error page or {"success":false,"message":…}, as the request wants it. */
+void http_reply_error(struct http_request *request, int status, const char *message);
+
+/* ---- forms: application/x-www-form-urlencoded, multipart/form-data or a JSON object, bounded by
+ * HTTP_BODY_MAX and 64 fields ---- */
+struct http_form;
+/* NULL: the body is none of these, cut off or too much; *why says what. */
+struct http_form *http_form_parse(struct http_request *request, const char **why);
+void http_form_free(struct http_form *form);
+const char *http_form_get(const struct http_form *form, const char *name); /* NULL: absent */
+/* The bytes of a field or an uploaded file. */
+const char *http_form_bytes(const struct http_form *form, const char *name, size_t *len_out);
+/* Its fields as an object of texts (of a JSON body: the object itself); borrowed. */
+const json_t *http_form_json(const struct http_form *form);
 
 /* What /healthz answers: NULL or "": 200 ok; else 503 with the text. */
 void http_health_set(struct http *http, const char *(*fn)(void *arg), void *arg);

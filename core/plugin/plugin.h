@@ -71,11 +71,45 @@ int plugins_miner_put(struct plugins *plugins, const json_t *entry, enum miner_o
 /* Detaches and removes it from the herd; its history stays. SHEP_E_GONE: no such miner. */
 int plugins_miner_remove(struct plugins *plugins, const char *name);
 
-/* Ports and devices that nobody configured. */
-struct plugin_found {
-    const char *key, *path, *port_path, *description, *vendor_id, *product_id, *serial, *source;
-    bool listened;
+/* Another name for a miner that was added in the browser or found; it goes on where it was. 0;
+ * SHEP_E_GONE, SHEP_E_BUSY (the name is taken), SHEP_E_UNSUPPORTED (it stands in the file). */
+int plugins_miner_rename(struct plugins *plugins, const char *old_name, const char *new_name);
+/* The entry that the miner was put with, borrowed; NULL: no such miner. */
+const json_t *plugins_miner_entry(const struct plugins *plugins, const char *name);
+/* Its board is booted again by its source. 0; SHEP_E_GONE (not there, not open),
+ * SHEP_E_UNSUPPORTED. */
+int plugins_miner_reset(struct plugins *plugins, const char *name);
+
+/* ---- what is plugged in, whoever's it is (found.c; README.md "Identity") ----
+ *
+ * A miner of a source that opens found devices may have no path of its own: its entry then has
+ * "device": a key below, and it is attached wherever that device turns up. */
+struct plugin_found { /* borrowed for the call */
+    const char *key;  /* its lasting identity: "mac:…", "usb:VID:PID:SERIAL", "port:1-1.2" */
+    const char *path, *port_path, *hub, *description, *vendor_id, *product_id, *serial, *mac;
+    const char *source; /* that opens it */
+    const char *miner;  /* whose it is, listened to or not; NULL: a stranger */
+    const char *doubt;  /* a question for people: which board is this? NULL: none */
+    const char *maybe;  /* the miner that the doubt is about; NULL: none */
+    bool listened;      /* open, or to be opened again and again */
+    bool plausible, native, bootloader, ignored;
+    int64_t since_ms; /* when it was plugged in, or the daemon started */
 };
 typedef void (*plugin_found_fn)(const struct plugin_found *found, void *arg);
 void plugins_found_each(const struct plugins *plugins, plugin_found_fn fn, void *arg);
+/* Open a stranger: makes a miner (MINER_FOUND) named by its port path. Listening to all: key NULL,
+ * plausible ones only; *n_out how many (may be NULL). 0; SHEP_E_GONE (no such key),
+ * SHEP_E_UNSUPPORTED (nothing opens such a device, or it is in its boot loader). */
+int plugins_found_listen(struct plugins *plugins, const char *key, size_t *n_out);
+/* Never offered again, or offered again. A stranger that is listened to is closed. */
+int plugins_found_ignore(struct plugins *plugins, const char *key, bool ignored);
+/* A stranger becomes the miner of that entry (its "device" is set to the key; parser and so on may
+ * be in it); when it was listened to, readings and history stay its own. 0; SHEP_E_GONE,
+ * SHEP_E_BUSY (the name is taken), SHEP_E_CONFIG. */
+int plugins_found_accept(struct plugins *plugins, const char *key, const json_t *entry);
+/* "This board is that miner": the answer to a doubt, and how a miner gets another way in. What was
+ * heard from it as a stranger is merged into the miner. 0; SHEP_E_GONE, SHEP_E_UNSUPPORTED. */
+int plugins_found_assign(struct plugins *plugins, const char *key, const char *miner_name);
+/* After plugins_prepare(), before plugins_start(): what was known when the daemon ended. */
+void plugins_found_restore(struct plugins *plugins);
 #endif

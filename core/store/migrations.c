@@ -122,6 +122,41 @@ static const char *const migrations[] = {
     "ALTER TABLE miners ADD COLUMN group_name TEXT;"
     "ALTER TABLE miners ADD COLUMN tags TEXT;"
     "ALTER TABLE miners ADD COLUMN notes TEXT;",
+
+    /* 3: the flock is managed in the browser */
+    "ALTER TABLE devices ADD COLUMN mac TEXT;"
+    "ALTER TABLE devices ADD COLUMN ignored INTEGER NOT NULL DEFAULT 0;"
+    "DROP VIEW unconfigured_devices;"
+    "CREATE VIEW unconfigured_devices AS"
+    " SELECT id, key, path AS dev_path, port_path, serial AS serial_number, vendor_id, product_id,"
+    " description, present, first_seen_ms, last_seen_ms, mac AS mac_address"
+    " FROM devices WHERE miner_id IS NULL AND NOT ignored;"
+    /* what a miner should mine for; alarm: JSON of what it says instead, until acknowledged */
+    "CREATE TABLE expected ("
+    " id INTEGER PRIMARY KEY REFERENCES miners(id), pool TEXT, address TEXT,"
+    " set_at_ms INTEGER NOT NULL, set_by TEXT NOT NULL, alarm TEXT"
+    ") STRICT;"
+    "CREATE TABLE users ("
+    " id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, role TEXT NOT NULL,"
+    " password_hash TEXT NOT NULL, created_at_ms INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE sessions ("
+    " id INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, user_id INTEGER NOT NULL,"
+    " role TEXT NOT NULL, created_at_ms INTEGER NOT NULL, used_at_ms INTEGER NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE tokens ("
+    " id INTEGER PRIMARY KEY, name TEXT NOT NULL, hash TEXT NOT NULL UNIQUE, role TEXT NOT NULL,"
+    " created_at_ms INTEGER NOT NULL, used_at_ms INTEGER, created_by TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE TABLE audit ("
+    " id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, who TEXT NOT NULL, peer TEXT,"
+    " action TEXT NOT NULL, subject TEXT, old TEXT, new TEXT"
+    ") STRICT;"
+    "CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit"
+    " BEGIN SELECT RAISE(ABORT, 'audit is only appended to'); END;"
+    "CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit"
+    " BEGIN SELECT RAISE(ABORT, 'audit is only appended to'); END;"
+    "CREATE TABLE settings (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, value TEXT) STRICT;",
 };
 
 int migrations_newest(void)

@@ -12,6 +12,8 @@
 #include "loop/loop.h"
 #include "shepherd/plugin.h"
 
+#include <jansson.h>
+
 struct store;
 
 struct store_conf {
@@ -53,6 +55,67 @@ void store_miner_remove(struct store *store, int64_t miner_id);
  * unconfigured_devices too. */
 void store_device_put(struct store *store, const struct shep_found *found, int64_t miner_id,
                       bool present);
+
+/* What was ever plugged in, in order of key. Blocks: start-up only. */
+struct store_device {
+    int64_t id, miner_id; /* miner_id 0: nobody's */
+    const char *key, *path, *port_path, *description, *serial, *vendor_id, *product_id, *mac;
+    bool ignored; /* a person said: never offer this one again */
+    int64_t first_seen_ms, last_seen_ms;
+};
+typedef void (*store_device_fn)(const struct store_device *device, void *arg);
+int store_devices_each(struct store *store, store_device_fn fn, void *arg);
+void store_device_ignore(struct store *store, const char *key, bool ignored);
+void store_device_delete(struct store *store, const char *key);
+/* Another name for the same row. A removed miner that has the name gives it up ("NAME~ID"). The
+ * caller has seen to it that no living miner has it. */
+void store_miner_rename(struct store *store, int64_t miner_id, const char *name);
+/* With all its lines, events, readings and history, in chunks in the background; its id is never
+ * given again. */
+void store_miner_erase(struct store *store, int64_t miner_id);
+/* All that from_id has (lines, events, history, devices) becomes into_id's, in chunks in the
+ * background; then from_id is removed. Where both have a row of history, into_id's stays. */
+void store_miner_merge(struct store *store, int64_t from_id, int64_t into_id);
+
+/* ---- what people manage: small tables; their owners keep them whole in memory and give out the
+ * ids, so that a form is answered at once. Each change is committed at once and synced. ---- */
+enum store_table {
+    TABLE_POOLS,     /* id pool_name pool_url pool_port pool_user pool_pass is_active */
+    TABLE_ADDRESSES, /* coin_addresses: id coin_ticker address label */
+    TABLE_EXPECTED,  /* id (of the miner) pool address set_at_ms set_by alarm (JSON text or null) */
+    TABLE_USERS,     /* id name role password_hash created_at_ms */
+    TABLE_SESSIONS,  /* id hash user_id role created_at_ms used_at_ms */
+    TABLE_TOKENS,    /* id name hash role created_at_ms used_at_ms created_by */
+    TABLE_AUDIT,     /* id at_ms who peer action subject old new; is only appended to */
+    TABLE_SETTINGS,  /* id name value (JSON text) */
+    STORE_TABLES
+};
+/* A row by its columns; "id" (over 0) is required, what is left out becomes NULL or its default, a
+ * name that is no column is SHEP_E_BUG. The same id again replaces. TABLE_AUDIT: SHEP_E_BUG when
+ * the id is there. */
+int store_row_put(struct store *store, enum store_table table, const json_t *row);
+int store_row_delete(struct store *store, enum store_table table, int64_t id);
+typedef void (*store_row_fn)(const json_t *row, void *arg);
+/* In order of id; of TABLE_AUDIT the newest 1,000. Blocks: start-up only. */
+int store_rows_each(struct store *store, enum store_table table, store_row_fn fn, void *arg);
+
+/* A copy of the whole database as one file of its own, made beside the running daemon by the
+ * writer between batches (VACUUM INTO; the miners' log lines are left out unless with_logs). Done
+ * is called once, on the loop: 0, or SHEP_E_IO, SHEP_E_BUSY (one is under way), SHEP_E_GONE with
+ * text. */
+typedef void (*store_copy_fn)(int err, const char *message, void *arg);
+void store_copy(struct store *store, const char *path, bool with_logs, store_copy_fn done,
+                void *arg);
+/* Is this a database of ours, whole, and not newer than the program? 0; SHEP_E_FORMAT,
+ * SHEP_E_UNSUPPORTED, SHEP_E_IO, with text. Any thread; opens it read-only. */
+int store_check_file(const char *path, char *err, size_t err_cap);
+
+/* The Python Shepherd's database, of any of its schema versions, as one JSON document:
+ * {"miners":[{miner_id, chipset, …}],"pools":[…],"addresses":[…],"strays":[…],"summary":[…],
+ * "notes":["what was left out and why", …]} with its columns' names, texts as they are. The file is
+ * opened read-only and immutable-like: nothing of it, nor a -wal beside it, is changed. Any
+ * thread. 0 and *out (owned); SHEP_E_FORMAT, SHEP_E_IO with text. */
+int store_read_python(const char *path, json_t **out, char *err, size_t err_cap);
 
 /* ---- the stream ---- */
 /* 0; SHEP_E_LIMIT: the queue is full, the line was dropped and counted; SHEP_E_BUG: no such miner.
@@ -135,6 +198,7 @@ struct reader;
  * pools.pool_pass reads as NULL. NULL: not there (yet). Any one thread. */
 struct reader *reader_open(const char *db_path);
 void reader_close(struct reader *reader);
+void reader_admin(struct reader *reader, bool admin); /* from here on: may it read `audit`? */
 /* For the script process: all of SQLite's memory in this process together. A query over it ends
  * with SHEP_E_LIMIT. 0: no limit. */
 void reader_limit_memory(int64_t bytes);

@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 #define SHEP_ABI_MAJOR 1 /* raised: the entry symbol gets another name */
-#define SHEP_ABI_MINOR 0 /* raised: fields or functions were appended */
+#define SHEP_ABI_MINOR 1 /* raised: fields or functions were appended */
 
 #define SHEP_TEXT_MAX   256   /* bytes of an attribute; a user name at a pool is rarely over 100 */
 #define SHEP_LINE_MAX   16384 /* bytes of a line; mining.notify reaches 4 kB */
@@ -176,14 +176,21 @@ struct shep_event {
     size_t text_len;
 };
 
-/* A port or device that nobody configured. key is its lasting identity (see DESIGN "Devices"),
- * never /dev/ttyUSB0. */
-#define SHEP_FOUND_LISTEN                                                                          \
-    1u /* open it unasked: the core makes a miner named by its port path and calls attach() */
+/* A way in that is there now: a serial port, a device on the network. Who finds it says what it is;
+ * whose it is and whether it is opened is not the finder's business: the core knows identities
+ * (core/plugin/README.md, "Identity"), and the source that can open it judges whether it looks like
+ * a miner (shep_source_ops.judge). */
+#define SHEP_FOUND_LISTEN 1u
 struct shep_found {
-    uint32_t size, flags;
-    const char *key, *path, *port_path, *description; /* NUL-terminated; description may be NULL */
+    uint32_t size, flags; /* flags: 0 */
+    /* key: what the finder calls it, the same as long as it stays in its place, unique among what
+     * is there: never /dev/ttyUSB0, which the next one may get. port_path: where it is plugged in,
+     * "1-1.2". All NUL-terminated; description may be NULL. */
+    const char *key, *path, *port_path, *description;
     const char *serial, *vendor_id, *product_id; /* NUL-terminated, hex lower case; NULL: none */
+    /* since 1.1 */
+    const char *mac; /* "a0:b1:c2:d3:e4:f5" when it is known without opening; NULL: it is not */
+    const char *hub; /* port path of the hub that it hangs on, "1-1"; NULL: not known, or none */
 };
 
 struct shep_miner { /* what services and sinks see; borrowed for the call */
@@ -381,7 +388,19 @@ struct shep_source_ops {
         struct shep_device *dev); /* a miner was configured; failing to open it is no error here */
     void (*detach)(void *self, struct shep_device *dev); /* forget it now */
     void (*stop)(void *self);
+    /* since 1.1; both may be NULL */
+    /* Somebody found this: would you open it? SHEP_JUDGE_… bits; SHEP_E_UNSUPPORTED: not my kind,
+     * or switched off. Looks at what is said of it, never at the device. */
+    int (*judge)(void *self, const struct shep_found *found);
+    /* Make the board boot again, cleanly and never into its boot loader. Returns at once; the lines
+     * that follow tell the rest. SHEP_E_GONE: not open; SHEP_E_UNSUPPORTED: it has no such line. */
+    int (*reset)(void *self, struct shep_device *dev);
 };
+#define SHEP_JUDGE_PLAUSIBLE 1u  /* a kind of device that miners have: offered, opened when asked  \
+                                  */
+#define SHEP_JUDGE_LISTEN     2u /* open it unasked */
+#define SHEP_JUDGE_NATIVE     4u /* USB of the chip itself: its serial number is its MAC */
+#define SHEP_JUDGE_BOOTLOADER 8u /* the chip waits in its boot loader: shown, not opened */
 
 struct shep_service_ops { /* services and sinks */
     uint32_t size;

@@ -1,0 +1,43 @@
+/* One file that holds a whole Shepherd: database, configuration, edited views. A tar archive with
+ * gzip (libarchive):
+ *
+ *     shepherd-backup.json   {"format":1,"version":"0.1.0","made_at_ms":…,"schema":3,"with_logs":…}
+ *     shepherd.db  admin_password  btc_price.json
+ *     config/shepherd.lua
+ *     views/0/…  views/1/…    the folders of view_dirs, in their order; links are not followed
+ *
+ * Everything in an archive is hostile: names are checked against this list, sizes are bounded, and
+ * nothing is put into its place before all of it was unpacked and checked. */
+#ifndef SHEP_BACKUP_H
+#define SHEP_BACKUP_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { BACKUP_WHY_MAX = 512 };
+
+struct backup_parts {     /* NULL, 0: there is none */
+    const char *data_dir; /* for admin_password */
+    const char *db_copy;  /* made by store_copy() or of a database that nobody has open */
+    const char *config_file;
+    const char *const *view_dirs;
+    size_t n_view_dirs;
+    bool with_logs;
+};
+/* Any thread; blocks. 0 or SHEP_E_IO. out_path is replaced atomically, mode 0600. */
+int backup_write(const struct backup_parts *parts, const char *out_path, char why[BACKUP_WHY_MAX]);
+
+/* Unpacks into a new directory and checks all of it: 0 and what it found ({"version","made_at_ms",
+ * "miners":n,"views":n,…}); SHEP_E_FORMAT, SHEP_E_UNSUPPORTED (made by a newer Shepherd),
+ * SHEP_E_IO, SHEP_E_LIMIT (not enough room). Nothing is left behind when it fails. Any thread;
+ * blocks. */
+int backup_unpack(const char *file, const char *into_dir, json_t **about_out,
+                  char why[BACKUP_WHY_MAX]);
+/* Puts what was unpacked into its places. What was there is moved to
+ * DATA_DIR/before-restore.<time>/ first, and comes back if anything fails. The daemon must not run.
+ */
+int backup_put(const char *unpacked_dir, const struct backup_parts *places,
+               char why[BACKUP_WHY_MAX]);
+#endif

@@ -1,0 +1,31 @@
+/* What people send: every POST of the settings page, of the login, and those of the Python
+ * Shepherd, with their fields and answers. A form is read (bounded), handed to core/flock,
+ * core/access or core/backup, written into the audit, and answered: 302 and a flash message for a
+ * page, {"success":…,"message":…} for a program. No rule about miners or passwords lives here.
+ * Thread: loop. */
+#ifndef SHEP_FORMS_H
+#define SHEP_FORMS_H
+
+#include "access/access.h"
+#include "flock/flock.h"
+#include "http/http.h"
+
+struct forms;
+
+struct forms_conf { /* all borrowed for the life of the forms */
+    struct loop *loop;
+    struct http *http;
+    struct store *store;
+    struct access *access;
+    struct flock *flock;
+    const char *data_dir, *config_file; /* config_file NULL: none */
+    const char *const *view_dirs;
+    size_t n_view_dirs;
+    /* Stop cleanly and start again with what lies unpacked in this directory (backup_put()). */
+    void (*restore)(const char *unpacked_dir, void *arg);
+    void *arg;
+};
+/* Adds the routes; before http_listen(). */
+struct forms *forms_new(const struct forms_conf *conf);
+void forms_free(struct forms *forms);
+#endif
