@@ -8,7 +8,7 @@
 static const char *const entry_keys[] = {"id", "source", "parser", "location", "group", "tags"};
 
 /* Words for people: when only these change, the miner's port stays open. */
-static const char *const label_keys[] = {"location", "group", "tags"};
+static const char *const label_keys[] = {"location", "group", "tags", "about"};
 
 enum {
     HEAR_OUT_MS = 50, /* longer than ports are left alone (loop/stream.c) */

@@ -66,7 +66,9 @@ void plugins_stop(struct plugins *plugins);
 
 /* A configured miner: makes or changes its row in the store, its miner in the herd (readings stay)
  * and its device. The entry is an object that plugins_check_miner() found no mistake in; the same
- * entry again changes nothing. 0; SHEP_E_CONFIG: no such source. */
+ * entry again changes nothing, and one that differs in words for people only (location, group, tags,
+ * and the object "about", which core/flock keeps there: notes and the like) leaves the port open.
+ * 0; SHEP_E_CONFIG: no such source. */
 int plugins_miner_put(struct plugins *plugins, const json_t *entry, enum miner_origin origin);
 /* Detaches and removes it from the herd; its history stays. SHEP_E_GONE: no such miner. */
 int plugins_miner_remove(struct plugins *plugins, const char *name);
