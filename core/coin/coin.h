@@ -39,7 +39,8 @@ void coin_address_check(const char *address, size_t len, const char *ticker,
 bool coin_address_same(const char *a, const char *b);
 /* "bc1qar0…5mdq" into out: for people who may see that there is one, not which. */
 void coin_address_shorten(const char *address, size_t len, char *out, size_t cap);
-/* The next piece of text that is an address by its checksum or by its shape (26 to 90 letters and
- * digits after a known prefix), at or after from. false: none. For hiding them in log lines. */
+/* The next piece of text that is an address by its checksum, or by its shape (at least 26 letters
+ * and digits that begin with a known prefix and are not all hex), at or after from. false: none.
+ * For hiding them in log lines: about 0.3 µs for 100 bytes of usual text. */
 bool coin_address_find(const char *text, size_t len, size_t from, size_t *at_out, size_t *len_out);
 #endif
