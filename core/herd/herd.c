@@ -181,7 +181,7 @@ static void tell(struct herd *herd, struct miner *miner, const struct shep_event
 /* What is left out when it flaps is made good later: the last status told is the true one. */
 static void tell_status(struct miner *miner)
 {
-    if (miner->status == miner->status_told || !allowed(miner, SHEP_EV_STATUS))
+    if (miner->hushed || miner->status == miner->status_told || !allowed(miner, SHEP_EV_STATUS))
         return;
     char text[64];
     int len = snprintf(text, sizeof text, "%s > %s", status_name(miner->status_told),
@@ -264,6 +264,38 @@ void herd_listen(struct herd *herd, const struct herd_listener *listener)
     herd->listeners[herd->n_listeners++] = *listener;
 }
 
+/* Where a miner of that name stands, or would: BARN-2 before BARN-10. */
+static size_t place_of(const struct herd *herd, const char *name, bool *taken)
+{
+    size_t at = 0;
+    int order = 1;
+    for (; at < herd->n; at++) {
+        order = strverscmp(herd->miners[at]->name, name);
+        if (order >= 0)
+            break;
+    }
+    *taken = at < herd->n && order == 0;
+    return at;
+}
+
+static void list_insert(struct herd *herd, size_t at, struct miner *miner)
+{
+    memmove(herd->miners + at + 1, herd->miners + at, (herd->n - at) * sizeof *herd->miners);
+    herd->miners[at] = miner;
+    herd->n++;
+}
+
+static void list_remove(struct herd *herd, const struct miner *miner)
+{
+    for (size_t i = 0; i < herd->n; i++) {
+        if (herd->miners[i] != miner)
+            continue;
+        herd->n--;
+        memmove(herd->miners + i, herd->miners + i + 1, (herd->n - i) * sizeof *herd->miners);
+        return;
+    }
+}
+
 static struct miner *miner_new(struct herd *herd, size_t at, const struct miner_conf *conf)
 {
     if (herd->n == herd->cap) {
@@ -279,9 +311,7 @@ static struct miner *miner_new(struct herd *herd, size_t at, const struct miner_
                             .hashrate_1h = NAN,
                             .hashrate_24h = NAN,
                             .hashes_ever = NAN};
-    memmove(herd->miners + at + 1, herd->miners + at, (herd->n - at) * sizeof *herd->miners);
-    herd->miners[at] = miner;
-    herd->n++;
+    list_insert(herd, at, miner);
     return miner;
 }
 
@@ -293,14 +323,9 @@ static void set_conf_text(char **slot, const char *text)
 
 struct miner *herd_miner_put(struct herd *herd, const struct miner_conf *conf)
 {
-    size_t at = 0;
-    int order = 1;
-    for (; at < herd->n; at++) { /* strverscmp: BARN-2 stands before BARN-10 */
-        order = strverscmp(herd->miners[at]->name, conf->name);
-        if (order >= 0)
-            break;
-    }
-    struct miner *miner = at < herd->n && order == 0 ? herd->miners[at] : miner_new(herd, at, conf);
+    bool known;
+    size_t at = place_of(herd, conf->name, &known);
+    struct miner *miner = known ? herd->miners[at] : miner_new(herd, at, conf);
     miner->id = conf->id;
     miner->origin = conf->origin;
     set_conf_text(&miner->location, conf->location);
@@ -314,15 +339,24 @@ struct miner *herd_miner_put(struct herd *herd, const struct miner_conf *conf)
 
 void herd_miner_remove(struct herd *herd, struct miner *miner)
 {
-    for (size_t i = 0; i < herd->n; i++) {
-        if (herd->miners[i] != miner)
-            continue;
-        memmove(herd->miners + i, herd->miners + i + 1, (herd->n - i - 1) * sizeof *herd->miners);
-        herd->n--;
-        break;
-    }
+    list_remove(herd, miner);
     miner_free(miner);
     topic_touch(herd->topics, TOPIC_HERD);
+}
+
+int herd_miner_rename(struct herd *herd, struct miner *miner, const char *name)
+{
+    bool taken;
+    if (strcmp(miner->name, name) == 0)
+        return 0;
+    place_of(herd, name, &taken);
+    if (taken)
+        return SHEP_E_BUSY;
+    list_remove(herd, miner);
+    list_insert(herd, place_of(herd, name, &taken), miner);
+    set_conf_text(&miner->name, name);
+    topic_touch(herd->topics, TOPIC_HERD);
+    return 0;
 }
 
 struct miner *herd_miner_by_id(const struct herd *herd, int64_t id)
@@ -465,7 +499,18 @@ static int set_value(struct herd *herd, struct miner *miner, const struct shep_r
     return 0;
 }
 
-static int set_text(struct miner *miner, const struct shep_reading *reading)
+static void tell_text(struct miner *miner, uint32_t attr)
+{
+    const struct herd *herd = miner->herd;
+    for (size_t i = 0; i < herd->n_listeners; i++) {
+        const struct herd_listener *listener = &herd->listeners[i];
+        const char *text = miner->attrs[attr - SHEP_ATTR_FIRST].text;
+        if (listener->text)
+            listener->text(miner, attr, text, listener->arg);
+    }
+}
+
+static int set_text(struct miner *miner, const struct shep_reading *reading, bool live)
 {
     if (reading->metric >= SHEP_ATTR_END || !metric_name(reading->metric)) {
         miner->readings_refused++;
@@ -476,10 +521,18 @@ static int set_text(struct miner *miner, const struct shep_reading *reading)
                           reading->text ? reading->text_len : 0);
     struct text *slot = &miner->attrs[reading->metric - SHEP_ATTR_FIRST];
     slot->at_ms = or_now(reading->at_ms);
-    if (slot->text && strlen(slot->text) == len && memcmp(slot->text, clean, len) == 0)
+    bool same = slot->text && strlen(slot->text) == len && memcmp(slot->text, clean, len) == 0;
+    if (!same) {
+        free(slot->text);
+        slot->text = shep_strndup(clean, len);
+    }
+    if (!live)
         return 0;
-    free(slot->text);
-    slot->text = shep_strndup(clean, len);
+    int64_t now_ms = clock_mono_ms();
+    bool news = !same || !recent(slot->heard_mono_ms, now_ms, TEXT_AGAIN_MS);
+    slot->heard_mono_ms = now_ms;
+    if (news)
+        tell_text(miner, reading->metric);
     return 0;
 }
 
@@ -490,8 +543,8 @@ static bool is_attr(uint32_t id)
 
 int herd_reading(struct herd *herd, struct miner *miner, const struct shep_reading *reading)
 {
-    int err =
-        is_attr(reading->metric) ? set_text(miner, reading) : set_value(herd, miner, reading, true);
+    int err = is_attr(reading->metric) ? set_text(miner, reading, true)
+                                       : set_value(herd, miner, reading, true);
     if (err)
         return err;
     if (reading->metric == SHEP_M_HASHRATE || reading->metric == SHEP_M_HASHES_TOTAL)
@@ -503,7 +556,7 @@ int herd_reading(struct herd *herd, struct miner *miner, const struct shep_readi
 void herd_restore(struct herd *herd, struct miner *miner, const struct shep_reading *reading)
 {
     if (is_attr(reading->metric))
-        set_text(miner, reading);
+        set_text(miner, reading, false);
     else
         set_value(herd, miner, reading, false);
     if (reading->at_ms > miner->last_seen_ms)
@@ -536,6 +589,18 @@ void herd_event(struct herd *herd, struct miner *miner, const struct shep_event 
         tell(herd, miner, &full);
 }
 
+static void tell_link(struct herd *herd, struct miner *miner, bool up, int64_t at_ms)
+{
+    const char *why = up ? NULL : miner->why ? miner->why : "it was gone for a moment";
+    struct shep_event event = {.size = sizeof event,
+                               .event = up ? SHEP_EV_LINK_UP : SHEP_EV_LINK_DOWN,
+                               .at_ms = at_ms,
+                               .text = why,
+                               .text_len = why ? strlen(why) : 0};
+    miner->link_told = up;
+    herd_event(herd, miner, &event);
+}
+
 void herd_link(struct herd *herd, struct miner *miner, bool up, const char *why)
 {
     if (miner->link_up == up && str_eq(miner->why, up ? NULL : why))
@@ -549,13 +614,37 @@ void herd_link(struct herd *herd, struct miner *miner, bool up, const char *why)
             miner->line_mono_ms = clock_mono_ms(); /* silence is counted from here */
         else
             miner->hash_mono_ms = miner->reset_mono_ms = 0;
-        struct shep_event event = {.size = sizeof event,
-                                   .event = up ? SHEP_EV_LINK_UP : SHEP_EV_LINK_DOWN,
-                                   .text = why,
-                                   .text_len = why ? strlen(why) : 0};
-        herd_event(herd, miner, &event);
+        if (!miner->hushed)
+            tell_link(herd, miner, up, 0);
+        else if (!up && miner->link_told)
+            miner->down_at_ms = clock_wall_ms();
+        update_status(miner);
     }
     topic_touch(herd->topics, TOPIC_HERD);
+}
+
+void herd_hush(struct miner *miner)
+{
+    miner->hushed = true;
+}
+
+void herd_unhush(struct herd *herd, struct miner *miner, bool told)
+{
+    if (!miner->hushed)
+        return;
+    miner->hushed = false;
+    int64_t down_at_ms = miner->down_at_ms;
+    miner->down_at_ms = 0;
+    if (told) {
+        miner->link_told = miner->link_up;
+        miner->status_told = miner->status;
+        return;
+    }
+    if (down_at_ms && miner->link_told)
+        tell_link(herd, miner, false, down_at_ms);
+    if (miner->link_told != miner->link_up)
+        tell_link(herd, miner, miner->link_up, 0);
+    tell_status(miner);
 }
 
 void herd_parser(struct herd *herd, struct miner *miner, const char *parser)

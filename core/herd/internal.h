@@ -11,9 +11,10 @@ enum {
     RESETTING_MAX_MS = 120000,  /* CONTRACT "HTTP": resetting lasts at most 120 s */
     HASHING_MAX_AGE_MS = 60000, /* evidence of hashing older than this does not count */
     SWEEP_MS = 1000,
-    EVENT_IDS = 64,       /* events.def has ids below this */
-    EVENT_BURST = 30,     /* of one kind and miner at once; people and boards make fewer */
-    EVENT_EVERY_MS = 5000 /* then one in this time: a crazy board must not wear out the SD card */
+    TEXT_AGAIN_MS = 60000, /* the same text after this long unsaid is news: a board that booted */
+    EVENT_IDS = 64,        /* events.def has ids below this */
+    EVENT_BURST = 30,      /* of one kind and miner at once; people and boards make fewer */
+    EVENT_EVERY_MS = 5000  /* then one in this time: a crazy board must not wear out the SD card */
 };
 
 struct value {
@@ -23,6 +24,7 @@ struct value {
 struct text {
     char *text;
     int64_t at_ms;
+    int64_t heard_mono_ms; /* 0: not since we run */
 };
 
 struct miner {
@@ -36,8 +38,10 @@ struct miner {
     enum shep_status status_told;    /* what listeners heard last */
     int64_t event_due_ms[EVENT_IDS]; /* monotonic; see allowed() */
     struct complain too_many;
-    bool link_up;
-    int64_t last_seen_ms;                              /* wall: a label */
+    bool link_up, link_told; /* as it is; as listeners heard it last */
+    bool hushed;
+    int64_t down_at_ms;   /* hushed: when it went down after it was told up; 0: it did not */
+    int64_t last_seen_ms; /* wall: a label */
     int64_t line_mono_ms, hash_mono_ms, reset_mono_ms; /* 0: never, or over */
     uint64_t lines, lines_dropped, lines_unparsed, readings_refused;
 

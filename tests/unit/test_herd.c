@@ -16,7 +16,7 @@ static struct {
     struct herd *herd;
     struct miner *miner;
     int64_t mono_ms;
-    char events[4096], last_status[64];
+    char events[4096], texts[1024], last_status[64];
 } t;
 
 static void on_event(const struct shep_event *event, const struct miner *miner, void *arg)
@@ -25,6 +25,12 @@ static void on_event(const struct shep_event *event, const struct miner *miner, 
     snprintf(t.events + used, sizeof t.events - used, "%s ", event_name(event->event));
     if (event->event == SHEP_EV_STATUS)
         snprintf(t.last_status, sizeof t.last_status, "%.*s", (int)event->text_len, event->text);
+}
+
+static void on_text(struct miner *miner, uint32_t attr, const char *text, void *arg)
+{
+    size_t used = strlen(t.texts);
+    snprintf(t.texts + used, sizeof t.texts - used, "%s=%s ", metric_name(attr), text);
 }
 
 static void advance(int64_t ms)
@@ -58,7 +64,7 @@ static int setup(void **state)
     t.topics = topics_new(t.loop);
     struct herd_conf conf = {0};
     t.herd = herd_new(t.loop, t.topics, &conf);
-    struct herd_listener listener = {.event = on_event};
+    struct herd_listener listener = {.event = on_event, .text = on_text};
     herd_listen(t.herd, &listener);
     struct miner_conf miner = {.id = 7, .name = "BARN-01", .source = "serial", .path = "/dev/x"};
     t.miner = herd_miner_put(t.herd, &miner);
@@ -92,6 +98,78 @@ static size_t heard(const char *name)
     for (const char *at = t.events; (at = strstr(at, name)); at += strlen(name))
         n++;
     return n;
+}
+
+static void say_text(uint32_t attr, const char *text)
+{
+    struct shep_reading reading = {
+        .size = sizeof reading, .metric = attr, .text = text, .text_len = strlen(text)};
+    assert_int_equal(herd_reading(t.herd, t.miner, &reading), 0);
+}
+
+static void texts_are_told_when_they_are_news(void **state)
+{
+    struct shep_reading old = {
+        .size = sizeof old, .metric = SHEP_A_POOL, .at_ms = 5, .text = "a:1", .text_len = 3};
+    herd_restore(t.herd, t.miner, &old);
+    assert_string_equal(t.texts, "");
+    say_text(SHEP_A_POOL, "a:1"); /* the first time that it says so to us */
+    say_text(SHEP_A_POOL, "a:1");
+    advance(59000);
+    say_text(SHEP_A_POOL, "a:1"); /* it goes on saying so */
+    advance(59000);
+    say_text(SHEP_A_POOL, "a:1");
+    assert_string_equal(t.texts, "pool=a:1 ");
+    say_text(SHEP_A_POOL, "b:1");
+    say_text(SHEP_A_WALLET, "bc1q");
+    advance(60001); /* a pause */
+    say_text(SHEP_A_POOL, "b:1");
+    assert_string_equal(t.texts, "pool=a:1 pool=b:1 wallet=bc1q pool=b:1 ");
+}
+
+static void a_miner_gets_another_name(void **state)
+{
+    struct miner_conf conf = {.id = 8, .name = "BARN-2"};
+    herd_miner_put(t.herd, &conf);
+    tell(SHEP_M_HASHRATE, 5);
+    assert_int_equal(herd_miner_rename(t.herd, t.miner, "BARN-2"), SHEP_E_BUSY);
+    assert_string_equal(miner_name(t.miner), "BARN-01");
+    assert_int_equal(herd_miner_rename(t.herd, t.miner, "BARN-10"), 0);
+    assert_ptr_equal(herd_miner_by_name(t.herd, "BARN-10"), t.miner);
+    assert_null(herd_miner_by_name(t.herd, "BARN-01"));
+    double value = 0;
+    assert_true(miner_value(t.miner, SHEP_M_HASHRATE, &value, NULL));
+    /* the list stays in order, so that its old name may be put again */
+    conf = (struct miner_conf){.id = 9, .name = "BARN-01"};
+    assert_ptr_not_equal(herd_miner_put(t.herd, &conf), t.miner);
+    conf = (struct miner_conf){.id = 7, .name = "BARN-10"};
+    assert_ptr_equal(herd_miner_put(t.herd, &conf), t.miner);
+    assert_int_equal(herd_count(t.herd), 3);
+}
+
+static void a_hushed_miner_is_told_of_later(void **state)
+{
+    herd_hush(t.miner);
+    herd_link(t.herd, t.miner, true, NULL);
+    assert_int_equal(miner_status(t.miner), SHEP_STATUS_IDLE); /* it shows */
+    assert_string_equal(t.events, "");
+    herd_unhush(t.herd, t.miner, false);
+    assert_int_equal(heard("link.up"), 1);
+    assert_int_equal(heard("miner.status"), 1);
+    t.events[0] = '\0';
+    herd_hush(t.miner); /* gone for a moment */
+    herd_link(t.herd, t.miner, false, "unplugged");
+    herd_link(t.herd, t.miner, true, NULL);
+    herd_unhush(t.herd, t.miner, false);
+    assert_string_equal(t.events, "link.down link.up ");
+    t.events[0] = '\0';
+    herd_hush(t.miner); /* one of many */
+    herd_link(t.herd, t.miner, false, "unplugged");
+    herd_unhush(t.herd, t.miner, true);
+    sweep();
+    assert_string_equal(t.events, "");
+    herd_link(t.herd, t.miner, true, NULL);
+    assert_int_equal(heard("link.up"), 1);
 }
 
 static void a_storm_of_events_is_bounded(void **state)
@@ -393,6 +471,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_storm_of_events_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(texts_are_told_when_they_are_news, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_miner_gets_another_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_hushed_miner_is_told_of_later, setup, teardown),
         cmocka_unit_test_setup_teardown(a_status_that_flaps_is_told_in_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(a_miner_goes_through_its_statuses, setup, teardown),
         cmocka_unit_test_setup_teardown(silence_is_found_by_the_sweep, setup, teardown),
