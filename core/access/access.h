@@ -95,7 +95,11 @@ void access_audit(struct access *access, const struct access_grant *by, const ch
                   const char *action, const char *subject, const char *old_text,
                   const char *new_text);
 
+/* Users, tokens or the admin's password are others now. */
+void access_on_change(struct access *access, void (*fn)(void *arg), void *arg);
+
 /* {"has_admin":true,"users":[{id,name,role,created_at_ms}],"tokens":[{id,name,role,created_at_ms,
- * used_at_ms,created_by}],"sessions":n}: for pages of admins. Owned by the caller. */
+ * used_at_ms,created_by}],"sessions":n}: for pages of admins. The admin of the file is the user
+ * with id 0. Owned by the caller. */
 json_t *access_json(const struct access *access);
 #endif

@@ -13,8 +13,6 @@ enum {
     ENTRY_OVERHEAD = 512
 };
 
-static const char role[] = "viewer";
-
 static size_t hash_add(size_t hash, const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++)
@@ -79,12 +77,13 @@ static const char *param_get(const struct script_param *query, size_t n, const c
 
 /* The declared parameters in their order; lengths keep values from running into each other. Before
  * the first page came nobody knows which are declared: then all of them, marked as such. json: the
- * form in which a page that fails says so. The language counts for views that ask for it. */
+ * form in which a page that fails says so. The language counts for views that ask for it. What a
+ * role may see is never shown to another. */
 static void key_make(const struct view *view, const struct script_param *query, size_t n, bool json,
-                     const char *locale, struct buf *out)
+                     enum access_role role, const char *locale, struct buf *out)
 {
     bool any_language = view->known && !view->localized;
-    buf_printf(out, "%c%c%s:", view->known ? '=' : '?', json ? 'j' : 'h',
+    buf_printf(out, "%c%c%d%s:", view->known ? '=' : '?', json ? 'j' : 'h', (int)role,
                any_language ? "" : locale);
     size_t count = view->known ? view->n_params : n;
     for (size_t i = 0; i < count; i++) {
@@ -302,7 +301,8 @@ static struct entry *page_keep(struct http *http, struct view *view, struct flig
         return NULL; /* a failure may be over the next time */
     view_learn(http, view, page);
     struct buf key = {0};
-    key_make(view, flight->query, flight->n_query, flight->json, flight->locale, &key);
+    key_make(view, flight->query, flight->n_query, flight->json, flight->role, flight->locale,
+             &key);
     struct entry *entry = entry_get(http, view, key.data);
     buf_free(&key);
     entry_add_version(http, entry, script_page_ref(page));
@@ -378,7 +378,8 @@ static struct flight *flight_start(struct http_request *request, struct view *vi
     flight->view = view;
     flight->key = shep_strdup(key);
     flight->gzip = gzip;
-    flight->json = request_wants_json(request);
+    flight->json = http_request_wants_json(request);
+    flight->role = request->grant.role;
     flight->locale = request_locale(request);
     flight_copy_query(flight, &request->target);
     TAILQ_INIT(&flight->waiters);
@@ -386,7 +387,7 @@ static struct flight *flight_start(struct http_request *request, struct view *vi
     struct script_request render = {.path = view->path,
                                     .query = flight->query,
                                     .n_query = flight->n_query,
-                                    .role = role,
+                                    .role = access_role_name(flight->role),
                                     .locale = flight->locale,
                                     .want_gzip = gzip,
                                     .want_json = flight->json};
@@ -431,8 +432,8 @@ void cache_serve(struct http_request *request)
     struct view *view =
         view_get(cache, target->path, hash_add(14695981039346656037u, target->path));
     buf_clear(&cache->key);
-    key_make(view, target->query, target->n_query, request_wants_json(request),
-             request_locale(request), &cache->key);
+    key_make(view, target->query, target->n_query, http_request_wants_json(request),
+             request->grant.role, request_locale(request), &cache->key);
     struct entry *entry = view->known ? *entry_slot(cache, view, cache->key.data,
                                                     hash_add(view->hash, cache->key.data))
                                       : NULL;

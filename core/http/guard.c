@@ -102,6 +102,15 @@ static bool is_loopback(const unsigned char addr[16])
     return IN6_IS_ADDR_LOOPBACK(&in6) || (IN6_IS_ADDR_V4MAPPED(&in6) && addr[12] == 127);
 }
 
+static void address_text(const unsigned char addr[16], char *out, size_t cap)
+{
+    struct in6_addr in6;
+    memcpy(&in6, addr, 16);
+    bool v4 = IN6_IS_ADDR_V4MAPPED(&in6);
+    if (!inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr + 12 : addr, out, (socklen_t)cap))
+        out[0] = '\0';
+}
+
 static struct peer **peer_slot(struct guard *guard, const unsigned char addr[16])
 {
     uint32_t hash = 2166136261u;
@@ -227,11 +236,10 @@ static bool conn_adopt(struct conn *conn)
         return true;
     }
     conn->local = is_loopback(peer) || memcmp(peer, own, 16) == 0;
+    address_text(peer, conn->peer_text, sizeof conn->peer_text);
     if ((!conn->local || http->guard.cap_local) && !peer_join(conn, peer)) {
-        char text[INET6_ADDRSTRLEN] = "";
-        inet_ntop(AF_INET6, peer, text, sizeof text);
         complain(&http->guard.peer_complaint, SHEP_LOG_WARN, "http",
-                 "%s has %u connections open; its next ones are closed", text,
+                 "%s has %u connections open; its next ones are closed", conn->peer_text,
                  http->guard.max_per_peer);
         http->stats.rejected_limit++;
         conn_cut(conn);

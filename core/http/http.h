@@ -99,24 +99,32 @@ bool http_request_cookie(const struct http_request *request, const char *name, c
 /* A header for the reply that comes: Set-Cookie may come several times. A value with control bytes
  * is left out. */
 void http_reply_header(struct http_request *request, const char *name, const char *value);
-/* 303 See Other; a path on this host. */
+/* 302 or 303. location: a path on this host, from wherever it came (a form's next): anything else
+ * becomes "/". */
 void http_reply_redirect(struct http_request *request, int status, const char *location);
-/* A file as a download; takes the descriptor. */
+/* A file as a download; takes the descriptor. Bytes of the name other than letters, digits and
+ * "._-" become "_". */
 void http_reply_file(struct http_request *request, int fd, int64_t len, const char *content_type,
                      const char *file_name);
-/* An error page or {"success":false,"message":…}, as the request wants it. */
+/* An error page or {"success":false,"message":…}, as the request wants it. The message may hold
+ * what a client sent. */
 void http_reply_error(struct http_request *request, int status, const char *message);
 
 /* ---- forms: application/x-www-form-urlencoded, multipart/form-data or a JSON object, bounded by
- * HTTP_BODY_MAX and 64 fields ---- */
+ * HTTP_BODY_MAX and FORM_FIELDS_MAX (form.h). Of JSON, texts, numbers, true ("1"), false ("0") and
+ * lists of these are fields too. No body is a form without fields. Texts are UTF-8 without control
+ * bytes but line ends and tabs. ---- */
 struct http_form;
 /* NULL: the body is none of these, cut off or too much; *why says what. */
 struct http_form *http_form_parse(struct http_request *request, const char **why);
 void http_form_free(struct http_form *form);
 const char *http_form_get(const struct http_form *form, const char *name); /* NULL: absent */
+/* Of several fields of one name, or a list in JSON: the nth, from 0; NULL: there are no more. */
+const char *http_form_nth(const struct http_form *form, const char *name, size_t nth);
 /* The bytes of a field or an uploaded file. */
 const char *http_form_bytes(const struct http_form *form, const char *name, size_t *len_out);
-/* Its fields as an object of texts (of a JSON body: the object itself); borrowed. */
+/* Its fields as an object of texts, of several with one name the first (of a JSON body: the object
+ * itself); borrowed. */
 const json_t *http_form_json(const struct http_form *form);
 
 /* What /healthz answers: NULL or "": 200 ok; else 503 with the text. */

@@ -6,6 +6,7 @@
 #ifndef SHEP_HTTP_INTERNAL_H
 #define SHEP_HTTP_INTERNAL_H
 
+#include "http/form.h"
 #include "http/http.h"
 #include "http/wire.h"
 #include "util/log.h"
@@ -22,7 +23,7 @@ enum {
     HTTP_EMFILE_PAUSE_MS = 1000, /* no accept for so long when descriptors have run out */
     HTTP_DRAIN_MS = 2000,
     HTTP_LISTENERS_MAX = 16,
-    HTTP_ROUTES_MAX = 32,
+    HTTP_ROUTES_MAX = 128,   /* 40 are the forms' */
     HTTP_SSE_MAX = 256,      /* streams hold connections: leave most of them to requests */
     HTTP_SSE_STALLS_MAX = 3, /* heartbeats in a row with output that nobody takes */
     HTTP_SYSTEM_MS = 1000,   /* TOPIC_SYSTEM while somebody looks */
@@ -39,7 +40,7 @@ enum {
     "; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'self'; "         \
     "form-action 'self'"                                                                           \
     "\r\nX-Content-Type-Options: nosniff"                                                          \
-    "\r\nReferrer-Policy: no-referrer"                                                             \
+    "\r\nReferrer-Policy: same-origin"                                                             \
     "\r\nCross-Origin-Opener-Policy: same-origin"                                                  \
     "\r\nCross-Origin-Resource-Policy: same-origin"
 #define HTTP_SECURITY_HEAD HTTP_SECURITY_HEAD_STYLE("'self'")
@@ -65,6 +66,7 @@ struct conn {
     enum conn_state state;
     int fd;
     bool local; /* the peer is this host */
+    char peer_text[46];
     int64_t deadline_ms;
     struct wire_scan scan;
     char host_ok[64]; /* the last Host header that passed */
@@ -98,6 +100,12 @@ struct http_request {
     enum request_state state;
     unsigned method; /* enum http_method */
     bool head, close;
+    /* who asks */
+    struct access_grant grant;
+    char peer[46];
+    const char *rest;       /* of a route that ends in an asterisk; in the target */
+    struct http_form *form; /* parsed for its token, until a handler takes it */
+    struct buf lines;       /* further headers of the reply: "\r\nName: value" */
     /* waiting for a page */
     TAILQ_ENTRY(http_request) wait;
     uint64_t want[TOPIC_COUNT]; /* sequences at its arrival: an older page will not do */
@@ -115,7 +123,9 @@ TAILQ_HEAD(request_list, http_request);
 
 struct route {
     char *path;
+    bool rest; /* the path goes on by one segment */
     unsigned methods;
+    enum access_role role;
     http_handler handler;
     void *arg;
 };
@@ -155,6 +165,7 @@ struct flight { /* one render, and who waits for it */
     struct http *http; /* NULL: the server is gone */
     struct view *view;
     char *key;
+    enum access_role role;
     const char *locale; /* borrowed from the pool */
     struct script_param query[WIRE_QUERY_MAX];
     size_t n_query;
@@ -244,6 +255,7 @@ struct http {
     int64_t date_s;
     const char *(*health)(void *arg);
     void *health_arg;
+    struct access *access; /* NULL: everybody is an operator */
     struct guard guard;
     struct route routes[HTTP_ROUTES_MAX];
     size_t n_routes;
@@ -277,9 +289,13 @@ void server_conn_closed(struct http *http);
 void request_arrived(struct evhttp_request *ev, void *http);
 void request_complete(struct evhttp_request *ev, void *request);
 void request_conn_closed(struct http_request *request);
-bool request_same_origin(const struct http_request *request);
-bool request_wants_json(const struct http_request *request);
 bool request_host_allowed(struct http *http, const char *host);
+void request_free(struct http_request *request);
+
+/* gate.c */
+enum access_role gate_page_role(const char *path);
+/* Who asks, and whether that is enough; else the request is answered, and false. */
+bool gate_pass(struct http_request *request, enum access_role role, bool is_page);
 
 /* route.c */
 void route_init(struct http *http);

@@ -7,6 +7,7 @@
 
 #include <event2/http_struct.h>
 #include <event2/keyvalq_struct.h>
+#include <unistd.h>
 
 /* ---- blobs ---- */
 
@@ -81,9 +82,11 @@ static const char *reason(int status)
                    {303, "See Other"},
                    {304, "Not Modified"},
                    {400, "Bad Request"},
+                   {401, "Unauthorized"},
                    {403, "Forbidden"},
                    {404, "Not Found"},
                    {405, "Method Not Allowed"},
+                   {409, "Conflict"},
                    {413, "Content Too Large"},
                    {414, "URI Too Long"},
                    {421, "Misdirected Request"},
@@ -105,8 +108,19 @@ struct evbuffer *reply_body(struct http_request *request)
         return evhttp_request_get_output_buffer(request->ev);
     if (request->ev)
         evhttp_request_free(request->ev); /* cut loose when its connection went: ours to free */
-    free(request);
+    request_free(request);
     return NULL;
+}
+
+/* Each of them begins with "\r\n": the first name is cut off for evhttp. */
+static void add_further_lines(struct evkeyvalq *headers, struct buf *lines)
+{
+    if (!lines->len)
+        return;
+    char *name = lines->data + 2, *colon = strchr(name, ':');
+    *colon = '\0';
+    add_lines(headers, name, colon + 2);
+    buf_clear(lines);
 }
 
 static void add_head(struct http_request *request, const char *name, const char *value)
@@ -117,6 +131,7 @@ static void add_head(struct http_request *request, const char *name, const char 
     if (request->ev->minor > 0)
         add_lines(headers, "Date", date_now(request->http));
     add_lines(headers, name, value);
+    add_further_lines(headers, &request->lines);
     if (request->close || request->http->draining)
         evhttp_add_header(headers, "Connection", "close");
 }
@@ -179,22 +194,110 @@ void reply_blob(struct http_request *request, int status, const char *head, stru
     reply_send(request, status, "Content-Type", head, blob->len);
 }
 
-/* The messages are ours and constant: nothing that a stranger sent is repeated to him. */
+/* A message may name what a stranger sent: it is text here, whatever it holds. */
+static void add_html(struct buf *out, const char *text)
+{
+    static const struct {
+        char c;
+        const char *as;
+    } marks[] = {{'<', "&lt;"}, {'>', "&gt;"}, {'&', "&amp;"}, {'"', "&quot;"}, {'\'', "&#39;"}};
+    for (; *text; text++) {
+        const char *as = NULL;
+        for (size_t i = 0; i < ARRAY_LEN(marks); i++)
+            as = marks[i].c == *text ? marks[i].as : as;
+        if (as)
+            buf_add_str(out, as);
+        else
+            buf_add(out, text, 1);
+    }
+}
+
+static void error_page(struct buf *out, int status, const char *message)
+{
+    buf_printf(out,
+               "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
+               "<meta name=\"viewport\" content=\"width=device-width\">"
+               "<title>%d %s - The Shepherd</title></head>\n<body><h1>%d %s</h1>\n<p>",
+               status, reason(status), status, reason(status));
+    add_html(out, message);
+    buf_add_str(out, "</p>\n<p><a href=\"/\">The Shepherd</a></p></body></html>\n");
+}
+
+static void error_json(struct buf *out, const char *message)
+{
+    json_t *json = json_pack("{s:b, s:s?}", "success", 0, "message", message);
+    char *text = json ? json_dumps(json, JSON_COMPACT) : NULL; /* NULL: it is not UTF-8 */
+    buf_printf(out, "%s\n", text ? text : "{\"success\":false,\"message\":\"\"}");
+    free(text);
+    json_decref(json);
+}
+
 void reply_error(struct http_request *request, int status, const char *lines, const char *message)
 {
     struct buf body = {0};
-    bool json = request_wants_json(request);
+    bool json = http_request_wants_json(request);
     if (json)
-        buf_printf(&body, "{\"success\":false,\"message\":\"%s\"}\n", message);
+        error_json(&body, message);
     else
-        buf_printf(&body,
-                   "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-                   "<meta name=\"viewport\" content=\"width=device-width\">"
-                   "<title>%d %s - The Shepherd</title></head>\n"
-                   "<body><h1>%d %s</h1>\n<p>%s</p>\n<p><a href=\"/\">The Shepherd</a></p>"
-                   "</body></html>\n",
-                   status, reason(status), status, reason(status), message);
+        error_page(&body, status, message);
     reply_bytes(request, status, json ? "application/json" : "text/html; charset=utf-8", lines,
                 body.data, body.len);
     buf_free(&body);
+}
+
+void http_reply_error(struct http_request *request, int status, const char *message)
+{
+    reply_error(request, status, "", message);
+}
+
+/* ---- what handlers add and send ---- */
+
+void http_reply_header(struct http_request *request, const char *name, const char *value)
+{
+    if (wire_name_ok(name) && wire_value_safe(value))
+        buf_printf(&request->lines, "\r\n%s: %s", name, value);
+}
+
+/* "/x" and not "//host/x", which a browser reads as another host; nor "/\\host", which some do. */
+static bool path_is_own(const char *path)
+{
+    return path && path[0] == '/' && path[1] != '/' && !strchr(path, '\\') && wire_value_safe(path);
+}
+
+void http_reply_redirect(struct http_request *request, int status, const char *location)
+{
+    char *lines = shep_asprintf("\r\nLocation: %s", path_is_own(location) ? location : "/");
+    reply_bytes(request, status, NULL, lines, "", 0);
+    free(lines);
+}
+
+static void file_lines(struct buf *out, const char *content_type, const char *file_name)
+{
+    buf_printf(out, "%s\r\nCache-Control: no-store\r\nContent-Disposition: attachment; filename=\"",
+               content_type);
+    for (const char *p = file_name; *p; p++) {
+        bool plain = (*p >= '0' && *p <= '9') || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z') ||
+                     strchr("._-", *p);
+        buf_add(out, plain ? p : "_", 1);
+    }
+    buf_add_str(out, "\"" HTTP_SECURITY_HEAD);
+}
+
+void http_reply_file(struct http_request *request, int fd, int64_t len, const char *content_type,
+                     const char *file_name)
+{
+    struct evbuffer *body = reply_body(request);
+    if (!body || request->head || len == 0) {
+        close(fd);
+    } else if (evbuffer_add_file(body, fd, 0, len) != 0) { /* closes it when it was sent */
+        close(fd);
+        reply_error(request, 500, "", "The file cannot be read.");
+        return;
+    }
+    if (!body)
+        return;
+    struct buf lines = {0};
+    file_lines(&lines, content_type, file_name);
+    reply_send(request, 200, "Content-Type", lines.data, (size_t)len);
+    buf_free(&lines);
 }

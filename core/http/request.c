@@ -87,11 +87,6 @@ static const char *headers_check(const struct evkeyvalq *headers)
     return NULL;
 }
 
-const char *http_request_header(const struct http_request *request, const char *name)
-{
-    return request->ev ? evhttp_find_header(request->ev->input_headers, name) : NULL;
-}
-
 /* ---- checks, in the order in which they decide ---- */
 
 static bool refuse(struct http_request *request, int status, const char *message)
@@ -153,28 +148,6 @@ static bool check_target(struct http_request *request)
                   status == 414 ? "The path is too long." : "The path or query is malformed.");
 }
 
-/* A page elsewhere may send a form here, but its browser says where it comes from. */
-bool request_same_origin(const struct http_request *request)
-{
-    const char *site = http_request_header(request, "Sec-Fetch-Site");
-    if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0)
-        return false;
-    const char *origin = http_request_header(request, "Origin");
-    const char *host = http_request_header(request, "Host");
-    if (!origin)
-        return true;
-    const char *rest = strstr(origin, "://");
-    return rest && host && strcasecmp(rest + 3, host) == 0;
-}
-
-bool request_wants_json(const struct http_request *request)
-{
-    if (request->target.path && strncmp(request->target.path, "/api/", 5) == 0)
-        return true;
-    const char *accept = http_request_header(request, "Accept");
-    return accept && strstr(accept, "application/json") && !strstr(accept, "text/html");
-}
-
 /* ---- from arrival to the end ---- */
 
 /* Each connection keeps the memory of its last request: a cleared kilobyte for each would cost more
@@ -192,6 +165,7 @@ static struct http_request *request_alloc(struct conn *conn, size_t store_size)
         request->store_size = store_size;
     }
     memset(request, 0, offsetof(struct http_request, store_size));
+    str_copy(request->peer, sizeof request->peer, conn->peer_text, strlen(conn->peer_text));
     request->target.n_query = 0;
     return request;
 }
@@ -238,12 +212,26 @@ void request_arrived(struct evhttp_request *ev, void *arg)
     loop_meter_end(&http->owner, begun_us);
 }
 
+static void request_clear(struct http_request *request)
+{
+    http_form_free(request->form);
+    buf_free(&request->lines);
+    request->form = NULL;
+}
+
+void request_free(struct http_request *request)
+{
+    request_clear(request);
+    free(request);
+}
+
 /* The last byte of the reply is in the kernel. evhttp frees its request after this. */
 void request_complete(struct evhttp_request *ev, void *arg)
 {
     struct http_request *request = arg;
     struct conn *conn = request->conn;
     conn->request = NULL;
+    request_clear(request);
     conn->spare = request;
     conn_idle(conn);
 }
@@ -267,36 +255,5 @@ void request_conn_closed(struct http_request *request)
     case REQUEST_ANSWERED:
         break;
     }
-    free(request);
-}
-
-/* ---- what handlers ask ---- */
-
-const char *http_request_path(const struct http_request *request)
-{
-    return request->target.path;
-}
-
-const char *http_request_query(const struct http_request *request, const char *name)
-{
-    return wire_query_get(&request->target, name);
-}
-
-enum http_method http_request_method(const struct http_request *request)
-{
-    return (enum http_method)request->method;
-}
-
-const void *http_request_body(const struct http_request *request, size_t *len_out)
-{
-    struct evbuffer *input = request->ev ? evhttp_request_get_input_buffer(request->ev) : NULL;
-    *len_out = input ? evbuffer_get_length(input) : 0;
-    return *len_out ? evbuffer_pullup(input, -1) : NULL;
-}
-
-bool http_request_is_local(const struct http_request *request)
-{
-    return request->conn && request->conn->local &&
-           !http_request_header(request, "X-Forwarded-For") &&
-           !http_request_header(request, "Forwarded") && !http_request_header(request, "Via");
+    request_free(request);
 }

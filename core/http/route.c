@@ -3,12 +3,21 @@
 
 static const char no_such[] = "There is nothing at this address.";
 
-void http_route(struct http *http, unsigned methods, const char *path, http_handler handler,
-                void *arg)
+void http_route_for(struct http *http, unsigned methods, const char *path, enum access_role role,
+                    http_handler handler, void *arg)
 {
     if (http->n_routes == HTTP_ROUTES_MAX)
         abort(); /* routes are added by the daemon itself, at start-up */
-    http->routes[http->n_routes++] = (struct route){shep_strdup(path), methods, handler, arg};
+    size_t len = strlen(path);
+    bool rest = len > 2 && strcmp(path + len - 2, "/*") == 0;
+    http->routes[http->n_routes++] =
+        (struct route){shep_strndup(path, len - rest), rest, methods, role, handler, arg};
+}
+
+void http_route(struct http *http, unsigned methods, const char *path, http_handler handler,
+                void *arg)
+{
+    http_route_for(http, methods, path, ROLE_VIEWER, handler, arg);
 }
 
 static void method_refuse(struct http_request *request, unsigned methods)
@@ -19,23 +28,27 @@ static void method_refuse(struct http_request *request, unsigned methods)
     reply_error(request, 405, lines, "This address does not answer to that method.");
 }
 
-static const struct route *route_find(const struct http *http, const char *path)
+static bool route_matches(const struct route *route, const char *path)
 {
-    for (size_t i = 0; i < http->n_routes; i++)
-        if (strcmp(http->routes[i].path, path) == 0)
-            return &http->routes[i];
-    return NULL;
+    if (!route->rest)
+        return strcmp(route->path, path) == 0;
+    size_t len = strlen(route->path);
+    return strncmp(route->path, path, len) == 0 && path[len] && !strchr(path + len, '/');
 }
 
-static void route_call(const struct route *route, struct http_request *request)
+/* The one that answers to the method, else any of that path. */
+static const struct route *route_find(const struct http *http, const char *path, unsigned method)
 {
-    if (!(route->methods & request->method)) {
-        method_refuse(request, route->methods);
-    } else if (request->method == HTTP_POST && !request_same_origin(request)) {
-        reply_error(request, 403, "", "This request comes from a page of another origin.");
-    } else {
-        route->handler(request, route->arg);
+    const struct route *other = NULL;
+    for (size_t i = 0; i < http->n_routes; i++) {
+        const struct route *route = &http->routes[i];
+        if (!route_matches(route, path))
+            continue;
+        if (route->methods & method)
+            return route;
+        other = route;
     }
+    return other;
 }
 
 static bool page_exists(struct http_request *request)
@@ -47,18 +60,41 @@ static bool page_exists(struct http_request *request)
     return found;
 }
 
+static void route_call(const struct route *route, struct http_request *request)
+{
+    if (!gate_pass(request, route->role, false))
+        return;
+    if (route->rest)
+        request->rest = request->target.path + strlen(route->path);
+    route->handler(request, route->arg);
+}
+
+static void file_call(struct http_request *request)
+{
+    if (request->method != HTTP_GET)
+        method_refuse(request, HTTP_GET);
+    else if (gate_pass(request, ROLE_NONE, false))
+        static_serve(request);
+}
+
+static void page_call(struct http_request *request)
+{
+    if (gate_pass(request, gate_page_role(request->target.path), true))
+        cache_serve(request);
+}
+
 void route_dispatch(struct http_request *request)
 {
     const char *path = request->target.path;
-    const struct route *route = route_find(request->http, path);
-    if (route)
+    const struct route *route = route_find(request->http, path, request->method);
+    if (route && (route->methods & request->method))
         route_call(route, request);
-    else if (strncmp(path, "/static/", 8) == 0 && request->method != HTTP_GET)
-        method_refuse(request, HTTP_GET);
     else if (strncmp(path, "/static/", 8) == 0)
-        static_serve(request);
-    else if (request->method == HTTP_GET)
-        cache_serve(request);
+        file_call(request);
+    else if (request->method == HTTP_GET && (!route || page_exists(request)))
+        page_call(request); /* a form and its page may have one address */
+    else if (route)
+        method_refuse(request, route->methods);
     else if (page_exists(request))
         method_refuse(request, HTTP_GET);
     else
@@ -77,6 +113,6 @@ static void healthz(struct http_request *request, void *arg)
 
 void route_init(struct http *http)
 {
-    http_route(http, HTTP_GET, "/healthz", healthz, http);
+    http_route_for(http, HTTP_GET, "/healthz", ROLE_NONE, healthz, http);
     http_route(http, HTTP_GET, "/events", live_serve, http);
 }

@@ -53,8 +53,7 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes once; at most len bytes come out. -1: a broken escape or a NUL. */
-static int decode(char *out, const char *in, size_t len, bool plus_is_space)
+int wire_decode(char *out, const char *in, size_t len, bool plus_is_space)
 {
     size_t n = 0;
     for (size_t i = 0; i < len; i++) {
@@ -91,8 +90,7 @@ static size_t utf8_sequence(const unsigned char *p, size_t left)
     return surrogate || overlong || too_high ? 0 : len;
 }
 
-/* UTF-8 without control bytes; line ends and tabs are allowed where text_lines says so. */
-static bool text_ok(const char *text, size_t len, bool text_lines)
+bool wire_text_ok(const char *text, size_t len, bool text_lines)
 {
     const unsigned char *p = (const unsigned char *)text;
     for (size_t i = 0; i < len;) {
@@ -111,7 +109,8 @@ static bool text_ok(const char *text, size_t len, bool text_lines)
 /* No "." and ".." segment, no "//" at the front (a browser would read it as a host). */
 static bool path_ok(const char *path, size_t len)
 {
-    if (path[0] != '/' || path[1] == '/' || memchr(path, '\\', len) || !text_ok(path, len, false))
+    if (path[0] != '/' || path[1] == '/' || memchr(path, '\\', len) ||
+        !wire_text_ok(path, len, false))
         return false;
     for (const char *segment = path; segment; segment = strchr(segment + 1, '/')) {
         size_t n = strcspn(segment + 1, "/");
@@ -140,16 +139,16 @@ static bool query_parse(const char *text, char *store, struct wire_target *out)
         if (name_len) {
             if (out->n_query == WIRE_QUERY_MAX)
                 return false;
-            int n = decode(store, text, name_len, true);
-            if (n < 0 || !text_ok(store, (size_t)n, false))
+            int n = wire_decode(store, text, name_len, true);
+            if (n < 0 || !wire_text_ok(store, (size_t)n, false))
                 return false;
             struct script_param *param = &out->query[out->n_query++];
             param->name = store;
             store += n + 1;
             param->value = "";
             if (equals) {
-                n = decode(store, equals + 1, len - name_len - 1, true);
-                if (n < 0 || !text_ok(store, (size_t)n, true))
+                n = wire_decode(store, equals + 1, len - name_len - 1, true);
+                if (n < 0 || !wire_text_ok(store, (size_t)n, true))
                     return false;
                 param->value = store;
                 store += n + 1;
@@ -167,7 +166,7 @@ int wire_target_parse(const char *target, char *store, struct wire_target *out)
     if (!raw_ok(target))
         return 400;
     size_t raw_len = strcspn(target, "?");
-    int len = decode(store, target, raw_len, false);
+    int len = wire_decode(store, target, raw_len, false);
     if (len < 0 || !path_ok(store, (size_t)len))
         return 400;
     if (len > WIRE_PATH_MAX)

@@ -34,6 +34,12 @@ struct wire_target {
 int wire_target_parse(const char *target, char *store, struct wire_target *out);
 const char *wire_query_get(const struct wire_target *target, const char *name); /* NULL: absent */
 
+/* Percent escapes, once; at most len bytes come out, and a NUL behind them. Their number; -1: a
+ * broken escape or a NUL. */
+int wire_decode(char *out, const char *in, size_t len, bool plus_is_space);
+/* UTF-8 without control bytes; line ends and tabs are allowed where text_lines says so. */
+bool wire_text_ok(const char *text, size_t len, bool text_lines);
+
 /* ---- headers ---- */
 bool wire_name_ok(const char *name);         /* a token of at least one byte */
 bool wire_name_may_repeat(const char *name); /* lists that proxies extend by a line of their own */

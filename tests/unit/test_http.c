@@ -384,7 +384,7 @@ static void test_security_headers(void **state)
         "GET /", "GET /nothing", "GET /healthz", "GET /static/a.css", "POST /", "GET /fail"};
     static const char *const names[][2] = {
         {"X-Content-Type-Options", "nosniff"},
-        {"Referrer-Policy", "no-referrer"},
+        {"Referrer-Policy", "same-origin"},
         {"Cross-Origin-Opener-Policy", "same-origin"},
         {"Cross-Origin-Resource-Policy", "same-origin"},
         {"Content-Security-Policy",

@@ -1,0 +1,63 @@
+/* The admin, whose password is the file DATA_DIR/admin_password: `shepherd passwd` may change it
+ * while the daemon runs, or while it does not. Then the sessions that began with the old password
+ * end. And the setup code, while there is no admin. Thread: loop. */
+#include "access/internal.h"
+
+enum { LOOK_MS = 1000, SETUP_VALID_MS = 3600000 };
+
+static const char kv_seen[] = "admin_password_seen";
+
+static void seen(const char *key, const char *value, void *arg)
+{
+    struct access *access = arg;
+    if (strcmp(key, kv_seen) == 0)
+        str_copy(access->admin_seen, sizeof access->admin_seen, value, strlen(value));
+}
+
+void admin_look(struct access *access, bool now, int64_t keep_session_id)
+{
+    int64_t now_ms = clock_mono_ms();
+    if (!now && now_ms - access->admin_looked_ms < LOOK_MS)
+        return;
+    access->admin_looked_ms = now_ms;
+    password_file_read(access->data_dir, access->admin_hash);
+    unsigned char hash[HASH_BYTES];
+    char hex[HASH_BYTES * 2 + 1] = "";
+    secret_hash(access->admin_hash, hash);
+    secret_hash_hex(hash, hex);
+    if (strcmp(hex, access->admin_seen) == 0)
+        return;
+    memcpy(access->admin_seen, hex, sizeof hex);
+    store_kv_put(access->store, "core", kv_seen, hex);
+    sessions_end_of(access, 0, keep_session_id);
+    access_changed(access);
+}
+
+bool access_has_admin(const struct access *access)
+{
+    admin_look((struct access *)access, false, 0);
+    if (access->admin_hash[0])
+        return true;
+    for (size_t i = 0; i < access->n_users; i++)
+        if (access->users[i].role == ROLE_ADMIN)
+            return true;
+    return false;
+}
+
+const char *access_setup_code(struct access *access)
+{
+    bool valid = !access_has_admin(access) && clock_mono_ms() < access->setup_until_ms;
+    return valid ? access->setup_code : NULL;
+}
+
+void admin_restore(struct access *access)
+{
+    store_kv_each(access->store, "core", seen, access);
+    admin_look(access, true, 0);
+    if (access_has_admin(access))
+        return;
+    setup_code_make(access->setup_code);
+    access->setup_until_ms = clock_mono_ms() + SETUP_VALID_MS;
+    log_info("shepherd", "no admin yet; setup code %s, valid for an hour, at /setup",
+             access->setup_code);
+}
