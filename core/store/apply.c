@@ -37,6 +37,12 @@ static int apply_params(struct writer *w, const struct rec_head *head, const cha
         if (rec_param_next(&at).i <= w->max_event_id)
             return SQLITE_OK;
     }
+    if (head->type == REC_MINER_RENAME) {
+        db_bind(w->stmts[STMT_NAME_FREE], payload, head->n_params);
+        int rc = db_step(w->stmts[STMT_NAME_FREE]);
+        if (rc != SQLITE_OK)
+            return rc;
+    }
     db_bind(w->stmts[head->type], payload, head->n_params);
     return db_step(w->stmts[head->type]);
 }

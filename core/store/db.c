@@ -12,8 +12,9 @@
 
 enum { BUSY_MS = 2000 }; /* another program writes; the queue grows meanwhile */
 
-/* What each record does. All can be done again with the same result: after a commit whose outcome
- * is not known the batch is repeated (lines and events are told apart by their ids). */
+/* What each record does; those of people's tables are made in rows.c. All can be done again with
+ * the same result: after a commit whose outcome is not known the batch is repeated (lines and
+ * events are told apart by their ids). */
 static const char *const statements[STMT_COUNT] = {
     [REC_LINE] = "INSERT INTO miner_logs(id, miner_id, at_ms, line) VALUES (?, ?, ?, ?)",
     [REC_EVENT] = "INSERT INTO events(id, at_ms, event, miner_id, value, text)"
@@ -29,11 +30,29 @@ static const char *const statements[STMT_COUNT] = {
     [REC_MINER_REMOVE] = "UPDATE miners SET removed_at_ms = ?2 WHERE id = ?1",
     [REC_DEVICE] =
         "INSERT INTO devices(key, miner_id, path, port_path, description, serial, vendor_id,"
-        " product_id, first_seen_ms, last_seen_ms, present)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10)"
+        " product_id, first_seen_ms, last_seen_ms, present, mac)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11)"
         " ON CONFLICT(key) DO UPDATE SET miner_id = ?2, path = ?3, port_path = ?4,"
         " description = ?5, serial = ?6, vendor_id = ?7, product_id = ?8,"
-        " last_seen_ms = ?9, present = ?10",
+        " last_seen_ms = ?9, present = ?10,"
+        /* a MAC once heard is known until another kind of thing is in its place */
+        " mac = CASE WHEN ?11 IS NOT NULL THEN ?11 WHEN serial IS ?6 AND vendor_id IS ?7"
+        " AND product_id IS ?8 THEN mac END",
+    [REC_DEVICE_IGNORE] = "UPDATE devices SET ignored = ?2 WHERE key = ?1",
+    [REC_DEVICE_DELETE] = "DELETE FROM devices WHERE key = ?1",
+    [REC_DEVICES_MOVE] = "UPDATE devices SET miner_id = ?2 WHERE miner_id = ?1",
+    [REC_MINER_RENAME] = "UPDATE miners SET miner_id = ?2 WHERE id = ?1",
+    [REC_MINER_NAMELESS] =
+        "UPDATE miners SET miner_id = '~' || id, chipset = NULL, dev_path = NULL,"
+        " port_path = NULL, location_notes = NULL, attrs_idVendor = NULL, attrs_idProduct = NULL,"
+        " attrs_serial = NULL, mac_address = NULL, nerdminer_rom = NULL, nerdminer_vrs = NULL,"
+        " status = 'unknown', state = NULL, pool_url = NULL, wallet_address = NULL,"
+        " last_seen = NULL, source = NULL, path = NULL, parser = NULL, options = NULL,"
+        " group_name = NULL, tags = NULL, notes = NULL, removed_at_ms = ?2 WHERE id = ?1",
+    [REC_CHORE] = "INSERT INTO chores(id, miner_id, into_id) VALUES (?1, ?2, ?3)"
+                  " ON CONFLICT(id) DO NOTHING",
+    [STMT_NAME_FREE] = "UPDATE miners SET miner_id = miner_id || '~' || id"
+                       " WHERE miner_id = ?2 AND id <> ?1",
     [REC_LATEST] = "INSERT INTO latest(miner_id, at_ms, readings, best_ever, best_ever_at_ms)"
                    " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT(miner_id) DO UPDATE SET"
                    " at_ms = ?2, readings = ?3, best_ever = ?4, best_ever_at_ms = ?5",
@@ -77,8 +96,11 @@ bool db_is_damage(int rc)
 int db_prepare(sqlite3 *db, sqlite3_stmt *stmts[STMT_COUNT])
 {
     for (size_t i = 0; i < STMT_COUNT; i++) {
-        int rc =
-            sqlite3_prepare_v3(db, statements[i], -1, SQLITE_PREPARE_PERSISTENT, &stmts[i], NULL);
+        bool of_people = i >= REC_ROW_PUT && i < REC_COUNT;
+        char *made = of_people ? row_sql_dup((enum rec_type)i) : NULL;
+        int rc = sqlite3_prepare_v3(db, of_people ? made : statements[i], -1,
+                                    SQLITE_PREPARE_PERSISTENT, &stmts[i], NULL);
+        free(made);
         if (rc != SQLITE_OK)
             return rc;
     }

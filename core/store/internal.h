@@ -46,7 +46,15 @@ enum rec_type {
     REC_ROLLUP,
     REC_KV_PUT,
     REC_KV_DELETE,
-    REC_COUNT
+    REC_DEVICE_IGNORE,
+    REC_DEVICE_DELETE,
+    REC_DEVICES_MOVE, /* all of one miner to another, or to nobody */
+    REC_MINER_RENAME,
+    REC_MINER_NAMELESS, /* nothing but its id is left */
+    REC_CHORE,
+    REC_ROW_PUT, /* and one for each table of people */
+    REC_ROW_DELETE = REC_ROW_PUT + STORE_TABLES,
+    REC_COUNT = REC_ROW_DELETE + STORE_TABLES
 };
 
 struct rec_head {
@@ -77,6 +85,7 @@ void rec_id(struct rec_writer *rec, int64_t id);         /* 0 becomes NULL */
 void rec_f64(struct rec_writer *rec, double value);      /* what is not finite becomes NULL */
 void rec_text(struct rec_writer *rec, const char *text); /* NULL stays NULL */
 void rec_text_n(struct rec_writer *rec, const char *text, size_t len);
+void rec_param(struct rec_writer *rec, const struct rec_param *param); /* of another record */
 void rec_end(struct rec_writer *rec);
 /* The parameter at *at; moves *at behind it. */
 struct rec_param rec_param_next(const char **at);
@@ -156,6 +165,7 @@ enum stmt_id { /* the first REC_COUNT are those of the records */
                STMT_LINE = REC_LINE,
                STMT_LATEST = REC_LATEST,
                STMT_MINER_LATEST = REC_COUNT, /* what the readings say about a miner, in its row */
+               STMT_NAME_FREE, /* before REC_MINER_RENAME: who has the name gives it up */
                STMT_BEGIN,
                STMT_COMMIT,
                STMT_INDEX_PUT,
@@ -274,8 +284,18 @@ struct writer {
 
 struct name_entry { /* by name, sorted */
     char *name;
+    int64_t id, removed_ms; /* 0: it lives */
+    struct buf record;      /* the newest REC_MINER, to write it again into a new database */
+};
+
+struct kept_row { /* of a table of people */
     int64_t id;
-    struct buf record; /* the newest REC_MINER, to write it again into a new database */
+    struct buf record; /* its newest REC_ROW_PUT, to write it again into a new database */
+};
+struct kept_rows { /* by id, sorted */
+    struct kept_row *rows;
+    size_t n, cap;
+    int64_t last_id; /* the highest there ever was: audit is only appended to */
 };
 
 struct device_seen {
@@ -296,7 +316,8 @@ struct store {
     /* loop */
     struct name_entry *names; /* changed under queue.lock: the writer may read it */
     size_t n_names, cap_names;
-    int64_t next_miner_id, next_line_id, next_event_id;
+    struct kept_rows kept[STORE_TABLES]; /* also under queue.lock; of the audit only last_id */
+    int64_t next_miner_id, next_line_id, next_event_id, next_chore_id;
     struct device_seen *devices;
     size_t n_devices;
     char *counters[COUNTERS_MAX]; /* of plugins; under queue.lock */
@@ -310,10 +331,40 @@ struct store {
     void *state_arg;
 };
 
-/* The entry of that name, made with <id> when there is none. Lock held, or before the writer runs.
- */
+/* ---- one record from the loop: begin takes the queue's lock, end gives it back ---- */
+
+struct put {
+    struct store *store;
+    struct batch *batch;
+    size_t before;
+    struct rec_writer rec;
+};
+bool put_begin(struct put *put, struct store *store, enum rec_class cls, enum rec_type type);
+void put_next(struct put *put, enum rec_type type); /* another one, in the same transaction */
+void put_end(struct put *put, bool urgent);
+
+/* ---- miners and their names. Lock held, or before the writer runs ---- */
+
+/* The entry of that name, made with <id> when there is none. */
 struct name_entry *name_put(struct store *store, const char *name, int64_t id);
-void miner_record(struct buf *buf, const struct store_miner *miner, int64_t id, int64_t now_ms);
+int miners_load(struct store *store); /* SQLite's rc */
+void miners_free(struct store *store);
+/* The newest records of all, for a new database. */
+void miners_again(struct store *store, struct buf *buf);
+
+/* ---- tables of people ---- */
+
+/* "INSERT … VALUES (?1, …)" or "DELETE …" of such a record; owned. */
+char *row_sql_dup(enum rec_type type);
+int rows_load(struct store *store); /* SQLite's rc */
+void rows_free(struct store *store);
+void rows_again(struct store *store, struct buf *buf);
+/* It went with its miner. Lock held. */
+void rows_forget(struct store *store, enum store_table table, int64_t id);
+
+/* Each row of a SELECT, by a connection of its own; 0 or SHEP_E_IO. Loop, at the start. */
+int read_each(struct store *store, const char *sql, const char *param,
+              void (*fn)(sqlite3_stmt *row, void *arg), void *arg);
 
 int64_t real_mono_us(void); /* not the mockable clock: waits are real */
 

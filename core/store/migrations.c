@@ -157,6 +157,11 @@ static const char *const migrations[] = {
     "CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit"
     " BEGIN SELECT RAISE(ABORT, 'audit is only appended to'); END;"
     "CREATE TABLE settings (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, value TEXT) STRICT;",
+
+    /* 4: long work of the writer that goes on after a restart: all that a miner has is erased, or
+     * becomes another's. Gone when it is done. */
+    "CREATE TABLE chores (id INTEGER PRIMARY KEY, miner_id INTEGER NOT NULL, into_id INTEGER) "
+    "STRICT;",
 };
 
 int migrations_newest(void)

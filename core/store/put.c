@@ -7,6 +7,7 @@
 #include "util/log.h"
 
 #include <math.h>
+#include <stddef.h>
 
 enum {
     DEVICES_SEEN = 256,                  /* more than USB can have on one host */
@@ -14,16 +15,9 @@ enum {
     ROUND_TRIP_DIGITS = 17
 };
 
-/* ---- one record: begin takes the lock, end gives it back ---- */
+/* ---- one record ---- */
 
-struct put {
-    struct store *store;
-    struct batch *batch;
-    size_t before;
-    struct rec_writer rec;
-};
-
-static bool put_begin(struct put *put, struct store *store, enum rec_class cls, enum rec_type type)
+bool put_begin(struct put *put, struct store *store, enum rec_class cls, enum rec_type type)
 {
     pthread_mutex_lock(&store->queue.lock);
     put->store = store;
@@ -47,7 +41,13 @@ static bool falls_behind(struct queue *q)
     return true;
 }
 
-static void put_end(struct put *put, bool urgent)
+void put_next(struct put *put, enum rec_type type)
+{
+    rec_end(&put->rec);
+    rec_begin(&put->rec, &put->batch->data, type);
+}
+
+void put_end(struct put *put, bool urgent)
 {
     struct queue *q = &put->store->queue;
     rec_end(&put->rec);
@@ -134,91 +134,6 @@ void store_event(struct store *store, const struct shep_event *event)
     put_end(&put, is_urgent(event->event));
 }
 
-/* ---- miners ---- */
-
-/* Where the name is, or would go. */
-static size_t name_at(const struct store *store, const char *name, bool *found)
-{
-    size_t low = 0, high = store->n_names;
-    while (low < high) {
-        size_t mid = low + (high - low) / 2;
-        int order = strcmp(store->names[mid].name, name);
-        if (order == 0) {
-            *found = true;
-            return mid;
-        }
-        if (order < 0)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    *found = false;
-    return low;
-}
-
-struct name_entry *name_put(struct store *store, const char *name, int64_t id)
-{
-    bool found;
-    size_t at = name_at(store, name, &found);
-    if (found)
-        return &store->names[at];
-    if (store->n_names == store->cap_names) {
-        store->cap_names = store->cap_names ? store->cap_names * 2 : 32;
-        store->names = shep_realloc(store->names, store->cap_names * sizeof *store->names);
-    }
-    memmove(&store->names[at + 1], &store->names[at], (store->n_names - at) * sizeof *store->names);
-    store->n_names++;
-    store->names[at] = (struct name_entry){.name = shep_strdup(name), .id = id};
-    if (id >= store->next_miner_id)
-        store->next_miner_id = id + 1;
-    return &store->names[at];
-}
-
-void miner_record(struct buf *buf, const struct store_miner *miner, int64_t id, int64_t now_ms)
-{
-    struct rec_writer rec;
-    rec_begin(&rec, buf, REC_MINER);
-    rec_i64(&rec, id);
-    rec_text(&rec, miner->name);
-    rec_text(&rec, miner->location);
-    rec_text(&rec, miner->source);
-    rec_text(&rec, miner->path);
-    rec_text(&rec, miner->parser);
-    rec_text(&rec, miner->options_json);
-    rec_i64(&rec, miner->origin);
-    rec_i64(&rec, now_ms);
-    rec_text(&rec, miner->group);
-    rec_text(&rec, miner->tags);
-    rec_end(&rec);
-}
-
-int64_t store_miner_put(struct store *store, const struct store_miner *miner)
-{
-    struct queue *q = &store->queue;
-    pthread_mutex_lock(&q->lock);
-    struct name_entry *entry = name_put(store, miner->name, store->next_miner_id);
-    int64_t id = entry->id;
-    buf_clear(&entry->record);
-    miner_record(&entry->record, miner, id, clock_wall_ms());
-    /* Never refused: lines refer to it, and there are only as many as there are miners. */
-    struct batch *batch = queue_begin(q, CLASS_NEVER_FULL);
-    size_t before = batch->data.len;
-    buf_add(&batch->data, entry->record.data, entry->record.len);
-    queue_end(q, batch, before, false);
-    pthread_mutex_unlock(&q->lock);
-    return id;
-}
-
-void store_miner_remove(struct store *store, int64_t miner_id)
-{
-    struct put put;
-    if (!put_begin(&put, store, CLASS_KEPT, REC_MINER_REMOVE))
-        return;
-    rec_i64(&put.rec, miner_id);
-    rec_i64(&put.rec, clock_wall_ms());
-    put_end(&put, false);
-}
-
 /* ---- devices ---- */
 
 static uint64_t hash_text(uint64_t hash, const char *text)
@@ -228,14 +143,21 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return (hash ^ 0xff) * 0x100000001b3u;
 }
 
+static const char *found_mac(const struct shep_found *found)
+{
+    bool has = found->size >= offsetof(struct shep_found, mac) + sizeof found->mac; /* since 1.1 */
+    return has ? found->mac : NULL;
+}
+
 /* A scan tells of each device every 2 s. Unless something changed, once in ten minutes is enough
  * for the card. */
 static bool device_is_news(struct store *store, const struct shep_found *found, int64_t miner_id,
                            bool present)
 {
     uint64_t key = hash_text(0xcbf29ce484222325u, found->key), value = key;
-    const char *const texts[] = {found->path,   found->port_path, found->description,
-                                 found->serial, found->vendor_id, found->product_id};
+    const char *const texts[] = {found->path,     found->port_path, found->description,
+                                 found->serial,   found->vendor_id, found->product_id,
+                                 found_mac(found)};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         value = hash_text(value, texts[i]);
     value = (value ^ (uint64_t)miner_id * 2 ^ present) * 0x100000001b3u;
@@ -272,7 +194,26 @@ void store_device_put(struct store *store, const struct shep_found *found, int64
     rec_text(&put.rec, found->product_id);
     rec_i64(&put.rec, clock_wall_ms());
     rec_i64(&put.rec, present);
+    rec_text(&put.rec, found_mac(found));
     put_end(&put, false);
+}
+
+void store_device_ignore(struct store *store, const char *key, bool ignored)
+{
+    struct put put;
+    put_begin(&put, store, CLASS_NEVER_FULL, REC_DEVICE_IGNORE); /* as few as clicks */
+    rec_text(&put.rec, key);
+    rec_i64(&put.rec, ignored);
+    put_end(&put, true);
+}
+
+void store_device_delete(struct store *store, const char *key)
+{
+    struct put put;
+    put_begin(&put, store, CLASS_NEVER_FULL, REC_DEVICE_DELETE);
+    rec_text(&put.rec, key);
+    put_end(&put, true);
+    store->n_devices = 0; /* should it come again, it is news */
 }
 
 /* ---- latest readings ---- */

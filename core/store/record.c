@@ -55,6 +55,16 @@ void rec_text(struct rec_writer *rec, const char *text)
     rec_text_n(rec, text, text ? strlen(text) : 0);
 }
 
+void rec_param(struct rec_writer *rec, const struct rec_param *param)
+{
+    if (param->kind == PARAM_INT)
+        rec_i64(rec, param->i);
+    else if (param->kind == PARAM_REAL)
+        rec_f64(rec, param->r);
+    else
+        rec_text_n(rec, param->kind == PARAM_TEXT ? param->text : NULL, param->len);
+}
+
 void rec_end(struct rec_writer *rec)
 {
     rec->head.len = (uint32_t)(rec->buf->len - rec->head_at - sizeof rec->head);

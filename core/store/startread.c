@@ -10,9 +10,8 @@
 
 enum { FLUSH_MS = 2000 };
 
-/* Each row goes to fn; 0 or SHEP_E_IO. */
-static int each_row(struct store *store, const char *sql, const char *param,
-                    void (*fn)(sqlite3_stmt *row, void *arg), void *arg)
+int read_each(struct store *store, const char *sql, const char *param,
+              void (*fn)(sqlite3_stmt *row, void *arg), void *arg)
 {
     sqlite3 *db = NULL;
     sqlite3_stmt *row = NULL;
@@ -67,10 +66,46 @@ static void miner_row(sqlite3_stmt *row, void *arg)
 int store_miners_each(struct store *store, store_miner_fn fn, void *arg)
 {
     struct miner_arg to = {fn, arg};
-    return each_row(store,
-                    "SELECT id, miner_id, location_notes, source, path, parser, options, origin,"
-                    " group_name, tags FROM miners WHERE removed_at_ms IS NULL ORDER BY id",
-                    NULL, miner_row, &to);
+    return read_each(store,
+                     "SELECT id, miner_id, location_notes, source, path, parser, options, origin,"
+                     " group_name, tags FROM miners WHERE removed_at_ms IS NULL ORDER BY id",
+                     NULL, miner_row, &to);
+}
+
+/* ---- devices ---- */
+
+struct device_arg {
+    store_device_fn fn;
+    void *arg;
+};
+
+static void device_row(sqlite3_stmt *row, void *arg)
+{
+    const struct device_arg *to = arg;
+    struct store_device device = {.id = sqlite3_column_int64(row, 0),
+                                  .miner_id = sqlite3_column_int64(row, 1),
+                                  .key = text_of(row, 2),
+                                  .path = text_of(row, 3),
+                                  .port_path = text_of(row, 4),
+                                  .description = text_of(row, 5),
+                                  .serial = text_of(row, 6),
+                                  .vendor_id = text_of(row, 7),
+                                  .product_id = text_of(row, 8),
+                                  .mac = text_of(row, 9),
+                                  .ignored = sqlite3_column_int(row, 10) != 0,
+                                  .first_seen_ms = sqlite3_column_int64(row, 11),
+                                  .last_seen_ms = sqlite3_column_int64(row, 12)};
+    to->fn(&device, to->arg);
+}
+
+int store_devices_each(struct store *store, store_device_fn fn, void *arg)
+{
+    struct device_arg to = {fn, arg};
+    return read_each(store,
+                     "SELECT id, miner_id, key, path, port_path, description, serial, vendor_id,"
+                     " product_id, mac, ignored, first_seen_ms, last_seen_ms FROM devices"
+                     " ORDER BY key",
+                     NULL, device_row, &to);
 }
 
 /* ---- latest readings ---- */
@@ -123,10 +158,10 @@ static void latest_row(sqlite3_stmt *row, void *arg)
 int store_latest_each(struct store *store, store_latest_fn fn, void *arg)
 {
     struct latest_arg to = {.fn = fn, .arg = arg};
-    int err = each_row(store,
-                       "SELECT miner_id, readings, best_ever, best_ever_at_ms FROM latest"
-                       " ORDER BY miner_id",
-                       NULL, latest_row, &to);
+    int err = read_each(store,
+                        "SELECT miner_id, readings, best_ever, best_ever_at_ms FROM latest"
+                        " ORDER BY miner_id",
+                        NULL, latest_row, &to);
     free(to.readings);
     return err;
 }
@@ -147,6 +182,6 @@ static void kv_row(sqlite3_stmt *row, void *arg)
 int store_kv_each(struct store *store, const char *plugin, store_kv_fn fn, void *arg)
 {
     struct kv_arg to = {fn, arg};
-    return each_row(store, "SELECT key, value FROM kv WHERE plugin = ? ORDER BY key", plugin,
-                    kv_row, &to);
+    return read_each(store, "SELECT key, value FROM kv WHERE plugin = ? ORDER BY key", plugin,
+                     kv_row, &to);
 }

@@ -85,13 +85,10 @@ static struct store *store_new(const struct store_conf *conf, struct loop *loop)
 
 static void store_free(struct store *store)
 {
-    for (size_t i = 0; i < store->n_names; i++) {
-        free(store->names[i].name);
-        buf_free(&store->names[i].record);
-    }
     for (size_t i = 0; i < store->n_counters; i++)
         free(store->counters[i]);
-    free(store->names);
+    miners_free(store);
+    rows_free(store);
     free(store->devices);
     if (store->pid_fd >= 0)
         close(store->pid_fd);
@@ -101,45 +98,14 @@ static void store_free(struct store *store)
     free(store);
 }
 
-static const char *column_text(sqlite3_stmt *row, int column)
-{
-    return (const char *)sqlite3_column_text(row, column);
-}
-
-static int load_names(struct store *store)
-{
-    sqlite3_stmt *row = NULL;
-    int rc =
-        sqlite3_prepare_v2(store->writer.db,
-                           "SELECT id, miner_id, location_notes, source, path, parser, options,"
-                           " origin, created_at_ms, group_name, tags FROM miners ORDER BY miner_id",
-                           -1, &row, NULL);
-    if (rc != SQLITE_OK)
-        return rc;
-    while ((rc = sqlite3_step(row)) == SQLITE_ROW) {
-        struct store_miner miner = {.id = sqlite3_column_int64(row, 0),
-                                    .name = column_text(row, 1),
-                                    .location = column_text(row, 2),
-                                    .source = column_text(row, 3),
-                                    .path = column_text(row, 4),
-                                    .parser = column_text(row, 5),
-                                    .options_json = column_text(row, 6),
-                                    .origin = sqlite3_column_int(row, 7),
-                                    .group = column_text(row, 9),
-                                    .tags = column_text(row, 10)};
-        struct name_entry *entry = name_put(store, miner.name, miner.id);
-        miner_record(&entry->record, &miner, miner.id, sqlite3_column_int64(row, 8));
-    }
-    sqlite3_finalize(row);
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
 static int load(struct store *store, sqlite3 *db)
 {
     struct writer *w = &store->writer;
     int rc = writer_attach(w, db);
     if (rc == SQLITE_OK)
-        rc = load_names(store);
+        rc = miners_load(store);
+    if (rc == SQLITE_OK)
+        rc = rows_load(store);
     if (rc != SQLITE_OK)
         return rc;
     store->next_line_id = w->max_line_id + 1;

@@ -90,10 +90,12 @@ enum store_table {
     TABLE_SETTINGS,  /* id name value (JSON text) */
     STORE_TABLES
 };
-/* A row by its columns; "id" (over 0) is required, what is left out becomes NULL or its default, a
- * name that is no column is SHEP_E_BUG. The same id again replaces. TABLE_AUDIT: SHEP_E_BUG when
- * the id is there. */
+/* A row by its columns; "id" (over 0) is required, what is left out becomes NULL or its default; a
+ * name that is no column, a value of another kind, or none where one is needed, is SHEP_E_BUG. The
+ * same id again replaces. TABLE_AUDIT: ids rise, else SHEP_E_BUG. SHEP_E_LIMIT: over 256 KiB, or
+ * the disk has been full for so long that even these wait no more. */
 int store_row_put(struct store *store, enum store_table table, const json_t *row);
+/* SHEP_E_BUG: TABLE_AUDIT. SHEP_E_LIMIT as above. */
 int store_row_delete(struct store *store, enum store_table table, int64_t id);
 typedef void (*store_row_fn)(const json_t *row, void *arg);
 /* In order of id; of TABLE_AUDIT the newest 1,000. Blocks: start-up only. */
@@ -194,8 +196,9 @@ const char *store_db_path(const struct store *store);
  * ---- */
 struct reader;
 /* SQLITE_OPEN_READONLY, query_only, no checkpoint on close, an authorizer that allows SELECT of
- * tables other than `kv` and `settings`, functions but load_extension, and nothing else;
- * pools.pool_pass reads as NULL. NULL: not there (yet). Any one thread. */
+ * tables other than `kv`, `settings`, `users`, `sessions`, `tokens` (and `audit`, but for admins),
+ * functions but load_extension, and nothing else; pools.pool_pass reads as NULL. NULL: not there
+ * (yet). Any one thread. */
 struct reader *reader_open(const char *db_path);
 void reader_close(struct reader *reader);
 void reader_admin(struct reader *reader, bool admin); /* from here on: may it read `audit`? */

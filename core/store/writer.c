@@ -77,14 +77,15 @@ void writer_detach(struct writer *w)
     w->db = NULL;
 }
 
-/* A new database in the place of a damaged one: the miners first, everything refers to them. */
-static int put_miners_again(struct store *store)
+/* A new database in the place of a damaged one: the miners first, everything refers to them. Then
+ * what people manage, for its owners will not say it again. */
+static int put_people_again(struct store *store)
 {
     struct writer *w = &store->writer;
     struct batch all = {0};
     pthread_mutex_lock(&store->queue.lock);
-    for (size_t i = 0; i < store->n_names; i++)
-        buf_add(&all.data, store->names[i].record.data, store->names[i].record.len);
+    miners_again(store, &all.data);
+    rows_again(store, &all.data);
     pthread_mutex_unlock(&store->queue.lock);
     int rc = db_step(w->stmts[STMT_BEGIN]);
     if (rc == SQLITE_OK)
@@ -108,7 +109,7 @@ static int writer_reopen(struct store *store)
     if (rc != SQLITE_OK)
         sqlite3_close(db);
     else if (res.moved_aside || w->n_moved_aside || w->anew)
-        rc = put_miners_again(store);
+        rc = put_people_again(store);
     w->anew = w->anew && rc != SQLITE_OK;
     return rc;
 }

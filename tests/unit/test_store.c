@@ -270,12 +270,24 @@ static void older_database_is_brought_up_to_date(void **state)
                                 .tags = "loud"};
     int64_t id = store_miner_put(fix->store, &miner);
     fix_close(fix);
-    static const char *const columns[] = {"group_name", "tags", "notes"};
-    for (size_t i = 0; i < ARRAY_LEN(columns); i++) {
-        char sql[80];
-        snprintf(sql, sizeof sql, "ALTER TABLE miners DROP COLUMN %s", columns[i]);
-        sql_int(fix, sql);
-    }
+    static const char *const undo[] = {
+        "DROP TABLE chores",
+        "DROP TABLE settings",
+        "DROP TABLE audit",
+        "DROP TABLE tokens",
+        "DROP TABLE sessions",
+        "DROP TABLE users",
+        "DROP TABLE expected",
+        "DROP VIEW unconfigured_devices",
+        "CREATE VIEW unconfigured_devices AS SELECT id FROM devices",
+        "ALTER TABLE devices DROP COLUMN ignored",
+        "ALTER TABLE devices DROP COLUMN mac",
+        "ALTER TABLE miners DROP COLUMN notes",
+        "ALTER TABLE miners DROP COLUMN tags",
+        "ALTER TABLE miners DROP COLUMN group_name",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(undo); i++)
+        sql_int(fix, undo[i]);
     sql_int(fix, "PRAGMA user_version=1");
     fix_open(fix);
     assert_int_equal(store_miners_each(fix->store, on_miner, &seen), 0);
@@ -284,7 +296,7 @@ static void older_database_is_brought_up_to_date(void **state)
     store_miners_each(fix->store, on_miner, &seen);
     assert_string_equal(seen.text, "BARN-01|-|serial|/dev/a|-|{}|0|barn|loud");
     fix_close(fix);
-    assert_int_equal(sql_int(fix, "PRAGMA user_version"), 2);
+    assert_int_equal(sql_int(fix, "PRAGMA user_version"), 4);
 }
 
 static void on_latest(int64_t miner_id, const struct store_reading *r, size_t n, double best,
@@ -557,7 +569,7 @@ static void new_database_has_all_tables(void **state)
         snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", names[i]);
         assert_int_equal(sql_int(fix, sql), 0);
     }
-    assert_int_equal(sql_int(fix, "PRAGMA user_version"), 2);
+    assert_int_equal(sql_int(fix, "PRAGMA user_version"), 4);
     assert_int_equal(sql_int(fix, "PRAGMA application_id"), 0x53484550);
     assert_int_equal(sql_int(fix, "PRAGMA page_size"), 1024);
     assert_int_equal(sql_int(fix, "PRAGMA journal_mode='wal'"), 0);
@@ -581,7 +593,7 @@ static void newer_database_is_refused(void **state)
     sql_int(fix, "PRAGMA user_version=99");
     assert_int_equal(fix_try_open(fix), SHEP_E_UNSUPPORTED);
     assert_non_null(strstr(fix->err, "99"));
-    assert_non_null(strstr(fix->err, "up to 2"));
+    assert_non_null(strstr(fix->err, "up to 4"));
     assert_int_equal(sql_int(fix, "PRAGMA user_version"), 99); /* untouched */
 }
 

@@ -127,6 +127,32 @@ static inline int64_t sql_int(const struct fix *fix, const char *sql)
     return value;
 }
 
+/* The first column of the first row as text; owned. "": no row, or NULL. */
+static inline char *sql_text_at(const char *path, const char *sql)
+{
+    sqlite3 *db = NULL;
+    sqlite3_stmt *stmt = NULL;
+    assert_int_equal(sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+    sqlite3_busy_timeout(db, 5000);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    const char *text =
+        sqlite3_step(stmt) == SQLITE_ROW ? (const char *)sqlite3_column_text(stmt, 0) : NULL;
+    char *owned = shep_strdup(text ? text : "");
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    return owned;
+}
+
+#define SQL_TEXT_IS(fix, sql, want)                                                                \
+    do {                                                                                           \
+        char *path_ = fix_path(fix, "shepherd.db"), *got_ = sql_text_at(path_, sql);               \
+        assert_string_equal(got_, want);                                                           \
+        free(path_);                                                                               \
+        free(got_);                                                                                \
+    } while (0)
+
 static inline int64_t wait_clock_ms(void)
 {
     struct timespec ts;

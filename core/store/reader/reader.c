@@ -23,6 +23,7 @@ struct reader {
     dev_t dev; /* of the file that was opened: another one may stand there later */
     ino_t ino;
     int64_t deadline_ms;
+    bool admin;
 };
 
 /* What one statement may be. Sizes are guesses that no page comes near. */
@@ -43,6 +44,16 @@ static const struct {
     {SQLITE_LIMIT_WORKER_THREADS, 0},
 };
 
+/* Passwords, keys and settings are for nobody's SQL; what people did is for admins. */
+static bool may_read(const struct reader *reader, const char *table)
+{
+    static const char *const never[] = {"kv", "settings", "users", "sessions", "tokens"};
+    for (size_t i = 0; i < ARRAY_LEN(never); i++)
+        if (sqlite3_stricmp(table, never[i]) == 0)
+            return false;
+    return reader->admin || sqlite3_stricmp(table, "audit") != 0;
+}
+
 static int authorize(void *arg, int action, const char *a, const char *b, const char *db_name,
                      const char *view)
 {
@@ -53,7 +64,7 @@ static int authorize(void *arg, int action, const char *a, const char *b, const 
     case SQLITE_FUNCTION: /* b: its name */
         return b && sqlite3_stricmp(b, "load_extension") == 0 ? SQLITE_DENY : SQLITE_OK;
     case SQLITE_READ: /* a: table, b: column */
-        if (sqlite3_stricmp(a, "kv") == 0 || sqlite3_stricmp(a, "settings") == 0)
+        if (!may_read(arg, a))
             return SQLITE_DENY;
         if (sqlite3_strnicmp(a, "sqlite_", 7) == 0 && sqlite3_stricmp(a, "sqlite_master") != 0)
             return SQLITE_DENY; /* sqlite_dbpage would show the pages of kv */
@@ -90,7 +101,7 @@ static int configure(struct reader *reader)
     if (rc == SQLITE_OK) /* is it a database at all, and readable? */
         rc = sqlite3_exec(db, "SELECT 1 FROM miners LIMIT 1", NULL, NULL, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_set_authorizer(db, authorize, NULL);
+        rc = sqlite3_set_authorizer(db, authorize, reader);
     sqlite3_progress_handler(db, TICK_OPS, on_tick, reader);
     return rc;
 }
@@ -121,6 +132,11 @@ void reader_close(struct reader *reader)
     sqlite3_close(reader->db);
     free(reader->path);
     free(reader);
+}
+
+void reader_admin(struct reader *reader, bool admin)
+{
+    reader->admin = admin;
 }
 
 void reader_limit_memory(int64_t bytes)
