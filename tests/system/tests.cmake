@@ -18,3 +18,5 @@ foreach(source IN LISTS broken)
     set_target_properties(broken_${name} PROPERTIES PREFIX "" OUTPUT_NAME ${name}
         LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests/broken_plugins)
 endforeach()
+
+include(${CMAKE_CURRENT_LIST_DIR}/usb/usb.cmake)
