@@ -1,6 +1,7 @@
 -- The miners of /dash/health in order, and one tile of it.
 local format = require "format"
 local html = require "html"
+local payout = require "partials.payout"
 local order = require "order"
 local shapes = require "partials.shapes"
 
@@ -130,7 +131,7 @@ local function more(miner)
     return html.escape(table.concat(list, " · "))
 end
 
-local TILE = '<li id="m%d" class="tile is-%s" data-status="%s"><a href="/details/miner/%d"><span class="sr-only">%s, %s</span>'
+local TILE = '<li id="m%d" class="tile is-%s%s" data-status="%s"><a href="/details/miner/%d"><span class="sr-only">%s, %s</span>'
     .. '<span class="face" aria-hidden="true">%s%s<span class="state">%s</span>%s</span></a></li>'
 
 --- One miner: a text to be read, "BARN-01, offline since …", and a face to be seen.
@@ -139,7 +140,12 @@ function tiles.tile(miner, with_details)
     local read, seen
     if SINCE[miner.status] then read, seen = gone(miner) else read, seen = here(miner) end
     local line = with_details and ('<span class="more">%s</span>'):format(more(miner)) or ""
-    return TILE:format(miner.id, miner.status, miner.status, miner.id, html.escape(miner.name), read,
+    local alarm = payout.of(miner.id)
+    if alarm then
+        local words = html.escape(t("Payout changed"))
+        read, line = read .. ", " .. words, ('<span class="more tile-alarm">▲ %s</span>'):format(words)
+    end
+    return TILE:format(miner.id, miner.status, alarm and " has-alarm" or "", miner.status, miner.id, html.escape(miner.name), read,
         tiles.shape(miner.status), name_html(miner.name), seen, line)
 end
 

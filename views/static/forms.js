@@ -5,6 +5,7 @@
 //     data-slow="text"            shown while the answer takes long
 //   <a href="/config/pool" data-dialog>   its <article data-sheet> is shown in the page's dialog
 //   data-must-be="text" on a field: this has to be typed
+//   data-skip-empty on a field: when it is empty, what is there stays
 //
 // The answer is {"success", "message", "field"}: what is wrong is shown at its field (or below the form), and in a toast; what
 // worked in a toast. `shepherd:sent` (detail: the answer) is the event on the form. A flash message (cookie shepherd_flash,
@@ -89,12 +90,18 @@ function form_error_line(form) {
     return line;
 }
 
+/** The field that the answer is about: it names it, or its words begin with the name ("pool_port must be …"). */
+function field_of(form, message, name) {
+    const field = form.elements.namedItem(name ?? message.match(/^\w+(?=[: ])/)?.[0] ?? "");
+    return field instanceof HTMLElement && field.type !== "hidden" ? field : null;
+}
+
 function error_show(form, message, name) {
-    const field = name ? form.elements.namedItem(name) : null;
+    const field = field_of(form, message, name);
     const line = (field?.id && document.getElementById(`${field.id}-error`)) || form_error_line(form);
     line.textContent = message;
     line.hidden = false;
-    if (!(field instanceof HTMLElement)) return;
+    if (!field) return;
     field.setAttribute("aria-invalid", "true");
     field.focus();
 }
@@ -109,7 +116,10 @@ function body_of(form, submitter) {
     const data = new FormData(form, submitter?.name ? submitter : undefined);
     if (is_multipart(form)) return data;
     const body = new URLSearchParams();
-    for (const [name, value] of data) if (typeof value === "string") body.append(name, value);
+    for (const [name, value] of data) {
+        const stays = value === "" && form.elements.namedItem(name)?.dataset?.skipEmpty !== undefined;
+        if (typeof value === "string" && !stays) body.append(name, value);
+    }
     return body;
 }
 

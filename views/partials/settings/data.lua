@@ -36,7 +36,7 @@ data.addresses = sorted(flock.addresses, function(row)
 end)
 data.devices = sorted(flock.devices, function(device) return order.natural(device.port_path or device.path or device.key) end)
 data.has_admin = access.has_admin
-data.users = sorted(access.users, function(user) return order.natural(user.name) end)
+data.users = sorted(access.users, function(user) return order.natural(user.name) end) -- admin, who has no number, too
 data.tokens = sorted(access.tokens, function(token) return order.natural(token.name) end)
 data.sessions = access.sessions
 
@@ -65,6 +65,9 @@ function data.owner(device)
     local miner = by_name[device.miner or ""]
     return miner and not miner.found and miner or nil
 end
+
+--- Whether its log told what it is: then it can be accepted at a click.
+function data.is_known(device) return device.firmware ~= nil and not device.doubt end
 
 --- Devices that are nobody's, or about which there is a question: { strangers (worth a look), others (no miner, by the
 -- look of them), ignored }.
