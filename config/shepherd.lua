@@ -30,6 +30,12 @@
 -- true: nothing ever leaves this machine, not even the questions for the price and the network.
 -- offline = false
 
+-- What somebody may do who has not logged in: at this machine ("none", "viewer", "operator" or "admin"), and from
+-- anywhere else ("none" or "viewer"). A viewer looks, and sees the addresses of coins shortened; an operator manages
+-- miners, pools, addresses and devices; an admin everything. What guards the payout, and users, tokens and restoring a
+-- backup, ask for the admin password in any case. A kiosk elsewhere needs no login with a token: /kiosk?token=shp_…
+-- access = { loopback = "operator", lan = "none" }
+
 -- How screens show things. What a page's address says counts more, so that two screens may differ:
 -- /play?dwell=60&dim=22-6
 -- display = {

@@ -58,7 +58,7 @@ void access_free(struct access *access)
     if (!access)
         return;
     loop_timer_free(access->sweep_timer);
-    jobs_end(access);
+    password_jobs_end(access);
     free(access->data_dir);
     free(access->owner.complaint);
     sodium_memzero(access, sizeof *access);

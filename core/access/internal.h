@@ -147,16 +147,16 @@ void token_used(struct access *access, struct token *token);
 json_t *tokens_json(const struct access *access);
 
 /* job.c */
-struct job *job_new(struct access *access, enum job_kind kind, const char *peer,
-                    const char *password, access_done_fn done, void *arg);
-void job_start(struct job *job); /* takes it: lands in login.c or user.c */
-void job_free(struct job *job);
-void jobs_end(struct access *access);
+struct job *password_job_new(struct access *access, enum job_kind kind, const char *peer,
+                             const char *password, access_done_fn done, void *arg);
+void password_job_start(struct job *job); /* takes it: lands in login.c or user.c */
+void password_job_free(struct job *job);
+void password_jobs_end(struct access *access);
 /* done, later, with a message for people. */
-void answer_later(struct access *access, access_done_fn done, void *arg, int err,
-                  const char *message, int64_t retry_after_s);
-void answer(access_done_fn done, void *arg, int err, const char *message);
-void answer_limit(struct access *access, access_done_fn done, void *arg, int64_t wait_ms);
+void access_answer_later(struct access *access, access_done_fn done, void *arg, int err,
+                         const char *message, int64_t retry_after_s);
+void access_answer(access_done_fn done, void *arg, int err, const char *message);
+void access_answer_limit(struct access *access, access_done_fn done, void *arg, int64_t wait_ms);
 
 /* login.c */
 void login_job_landed(struct access *access, struct job *job);

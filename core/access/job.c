@@ -7,8 +7,8 @@
 
 static void job_next(struct access *access);
 
-struct job *job_new(struct access *access, enum job_kind kind, const char *peer,
-                    const char *password, access_done_fn done, void *arg)
+struct job *password_job_new(struct access *access, enum job_kind kind, const char *peer,
+                             const char *password, access_done_fn done, void *arg)
 {
     struct job *job = shep_alloc(sizeof *job);
     job->access = access;
@@ -22,7 +22,7 @@ struct job *job_new(struct access *access, enum job_kind kind, const char *peer,
     return job;
 }
 
-void job_free(struct job *job)
+void password_job_free(struct job *job)
 {
     free(job->data_dir);
     sodium_memzero(job, sizeof *job);
@@ -45,8 +45,8 @@ static void job_landed(void *arg)
 {
     struct job *job = arg;
     struct access *access = job->access;
-    if (!access) { /* answered by jobs_end() */
-        job_free(job);
+    if (!access) { /* answered by password_jobs_end() */
+        password_job_free(job);
         return;
     }
     access->running = NULL;
@@ -56,7 +56,7 @@ static void job_landed(void *arg)
         user_job_landed(access, job);
     else
         login_job_landed(access, job);
-    job_free(job);
+    password_job_free(job);
     job_next(access);
 }
 
@@ -68,9 +68,9 @@ static void job_next(struct access *access)
     TAILQ_REMOVE(&access->jobs, job, link);
     access->n_jobs--;
     if (job->kind == JOB_SETUP && access_has_admin(access)) { /* another one was first */
-        answer_later(access, job->done, job->arg, SHEP_E_CONFIG,
-                     "There is an admin already: log in.", 0);
-        job_free(job);
+        access_answer_later(access, job->done, job->arg, SHEP_E_CONFIG,
+                            "There is an admin already: log in.", 0);
+        password_job_free(job);
         job_next(access);
         return;
     }
@@ -78,17 +78,17 @@ static void job_next(struct access *access)
     if (loop_work(access->loop, &access->owner, job_run, job_landed, job) == 0)
         return;
     access->running = NULL;
-    answer_later(access, job->done, job->arg, SHEP_E_LIMIT,
-                 "The Shepherd is busy; try again in a moment.", 2);
-    job_free(job);
+    access_answer_later(access, job->done, job->arg, SHEP_E_LIMIT,
+                        "The Shepherd is busy; try again in a moment.", 2);
+    password_job_free(job);
 }
 
-void job_start(struct job *job)
+void password_job_start(struct job *job)
 {
     struct access *access = job->access;
     if (access->n_jobs >= JOBS_MAX) {
-        answer_limit(access, job->done, job->arg, 3000);
-        job_free(job);
+        access_answer_limit(access, job->done, job->arg, 3000);
+        password_job_free(job);
         return;
     }
     TAILQ_INSERT_TAIL(&access->jobs, job, link);
@@ -98,16 +98,16 @@ void job_start(struct job *job)
 
 static void job_gone(struct job *job)
 {
-    answer(job->done, job->arg, SHEP_E_GONE, "The Shepherd is stopping.");
+    access_answer(job->done, job->arg, SHEP_E_GONE, "The Shepherd is stopping.");
 }
 
-void jobs_end(struct access *access)
+void password_jobs_end(struct access *access)
 {
     struct job *job;
     while ((job = TAILQ_FIRST(&access->jobs))) {
         TAILQ_REMOVE(&access->jobs, job, link);
         job_gone(job);
-        job_free(job);
+        password_job_free(job);
     }
     if (access->running) { /* job_landed() frees it */
         access->running->access = NULL;
@@ -117,7 +117,7 @@ void jobs_end(struct access *access)
 
 /* ---- answers ---- */
 
-void answer(access_done_fn done, void *arg, int err, const char *message)
+void access_answer(access_done_fn done, void *arg, int err, const char *message)
 {
     struct access_result result = {.err = err, .message = message};
     done(&result, arg);
@@ -137,8 +137,8 @@ static void later_run(void *arg)
     free(later);
 }
 
-void answer_later(struct access *access, access_done_fn done, void *arg, int err,
-                  const char *message, int64_t retry_after_s)
+void access_answer_later(struct access *access, access_done_fn done, void *arg, int err,
+                         const char *message, int64_t retry_after_s)
 {
     struct later *later = shep_alloc(sizeof *later);
     later->done = done;
@@ -149,12 +149,12 @@ void answer_later(struct access *access, access_done_fn done, void *arg, int err
     loop_post(access->loop, later_run, later);
 }
 
-void answer_limit(struct access *access, access_done_fn done, void *arg, int64_t wait_ms)
+void access_answer_limit(struct access *access, access_done_fn done, void *arg, int64_t wait_ms)
 {
     char text[128];
     int64_t wait_s = (wait_ms + 999) / 1000;
     snprintf(text, sizeof text, "Too many tries: wait %lld %s.",
              (long long)(wait_s < 120 ? wait_s : (wait_s + 59) / 60),
              wait_s < 120 ? "seconds" : "minutes");
-    answer_later(access, done, arg, SHEP_E_LIMIT, text, wait_s);
+    access_answer_later(access, done, arg, SHEP_E_LIMIT, text, wait_s);
 }

@@ -12,7 +12,7 @@ static bool try_begin(struct access *access, const char *peer, access_done_fn do
     *tried_ms = clock_mono_ms();
     int64_t wait_ms = limit_try(&access->limit, peer, *tried_ms);
     if (wait_ms)
-        answer_limit(access, done, arg, wait_ms);
+        access_answer_limit(access, done, arg, wait_ms);
     return wait_ms == 0;
 }
 
@@ -20,7 +20,7 @@ static void job_begin(struct job *job, int64_t tried_ms)
 {
     job->limited = true;
     job->tried_ms = tried_ms;
-    job_start(job);
+    password_job_start(job);
 }
 
 /* ---- setup ---- */
@@ -31,11 +31,12 @@ void access_setup(struct access *access, const char *peer, const char *code, con
     const char *problem = password_problem(password ? password : "");
     int64_t tried_ms;
     if (access_has_admin(access)) {
-        answer_later(access, done, arg, SHEP_E_CONFIG, "There is an admin already: log in.", 0);
+        access_answer_later(access, done, arg, SHEP_E_CONFIG, "There is an admin already: log in.",
+                            0);
         return;
     }
     if (problem) {
-        answer_later(access, done, arg, SHEP_E_CONFIG, problem, 0);
+        access_answer_later(access, done, arg, SHEP_E_CONFIG, problem, 0);
         return;
     }
     if (!try_begin(access, peer, done, arg, &tried_ms))
@@ -43,13 +44,14 @@ void access_setup(struct access *access, const char *peer, const char *code, con
     const char *want = access_setup_code(access);
     if (!want || !setup_code_equal(want, code ? code : "")) {
         audit_failure(access, peer, "setup");
-        answer_later(access, done, arg, SHEP_E_CONFIG,
-                     "The setup code is wrong or too old. It stands in the log since the last "
-                     "start, and is valid for an hour.",
-                     0);
+        access_answer_later(
+            access, done, arg, SHEP_E_CONFIG,
+            "The setup code is wrong or too old. It stands in the log since the last "
+            "start, and is valid for an hour.",
+            0);
         return;
     }
-    job_begin(job_new(access, JOB_SETUP, peer, password, done, arg), tried_ms);
+    job_begin(password_job_new(access, JOB_SETUP, peer, password, done, arg), tried_ms);
 }
 
 /* ---- login ---- */
@@ -61,7 +63,8 @@ void access_login(struct access *access, const char *peer, const char *user, con
     if (!try_begin(access, peer, done, arg, &tried_ms))
         return;
     user = user ? user : "";
-    struct job *job = job_new(access, JOB_LOGIN, peer, password ? password : "", done, arg);
+    struct job *job =
+        password_job_new(access, JOB_LOGIN, peer, password ? password : "", done, arg);
     str_copy(job->user, sizeof job->user, user, strlen(user));
     const struct user *known = user_by_name(access, user);
     if (strcmp(user, "admin") == 0) {
@@ -82,12 +85,13 @@ void access_confirm(struct access *access, const struct access_grant *grant, con
     if (!user)
         admin_look(access, true, 0);
     if (!user && !access->admin_hash[0]) {
-        answer_later(access, done, arg, SHEP_E_CONFIG, no_admin, 0);
+        access_answer_later(access, done, arg, SHEP_E_CONFIG, no_admin, 0);
         return;
     }
     if (!try_begin(access, peer, done, arg, &tried_ms))
         return;
-    struct job *job = job_new(access, JOB_CONFIRM, peer, password ? password : "", done, arg);
+    struct job *job =
+        password_job_new(access, JOB_CONFIRM, peer, password ? password : "", done, arg);
     memcpy(job->hash, user ? user->hash : access->admin_hash, sizeof job->hash);
     job->by = *grant;
     str_copy(job->user, sizeof job->user, user ? user->name : "admin",
@@ -128,8 +132,8 @@ static void come_in(struct access *access, const struct job *job, const char *ac
 static void setup_landed(struct access *access, struct job *job)
 {
     if (job->err) {
-        answer(job->done, job->arg, SHEP_E_IO,
-               "The password could not be kept: see the log, and whether the disk is full.");
+        access_answer(job->done, job->arg, SHEP_E_IO,
+                      "The password could not be kept: see the log, and whether the disk is full.");
         log_error("access", "writing %s/admin_password failed: %s", access->data_dir,
                   strerror(job->err < 0 ? -job->err : job->err));
         return;
@@ -149,8 +153,8 @@ void login_job_landed(struct access *access, struct job *job)
     bool right = job->err == 0 && (job->kind == JOB_CONFIRM || still_so(access, job));
     if (!right) {
         audit_failure(access, job->peer, job->user);
-        answer(job->done, job->arg, SHEP_E_CONFIG,
-               job->kind == JOB_LOGIN ? wrong_login : "The password is wrong.");
+        access_answer(job->done, job->arg, SHEP_E_CONFIG,
+                      job->kind == JOB_LOGIN ? wrong_login : "The password is wrong.");
     } else if (job->kind == JOB_LOGIN) {
         come_in(access, job, "login", "You are logged in.");
     } else {

@@ -82,7 +82,7 @@ void access_token_add(struct access *access, const struct access_grant *by, cons
 {
     const char *problem = token_problem(access, name, role);
     if (problem) {
-        answer_later(access, done, arg, SHEP_E_CONFIG, problem, 0);
+        access_answer_later(access, done, arg, SHEP_E_CONFIG, problem, 0);
         return;
     }
     struct shown *shown = shep_alloc(sizeof *shown);

@@ -72,14 +72,14 @@ void access_user_put(struct access *access, const struct access_grant *by, const
     struct user *known = user_by_name(access, name);
     bool is_admin = strcasecmp(name, "admin") == 0;
     if (problem) {
-        answer_later(access, done, arg, SHEP_E_CONFIG, problem, 0);
+        access_answer_later(access, done, arg, SHEP_E_CONFIG, problem, 0);
     } else if (password) {
-        struct job *job =
-            job_new(access, is_admin ? JOB_ADMIN_PASSWORD : JOB_USER, peer, password, done, arg);
+        struct job *job = password_job_new(access, is_admin ? JOB_ADMIN_PASSWORD : JOB_USER, peer,
+                                           password, done, arg);
         str_copy(job->user, sizeof job->user, name, strlen(name));
         job->role = (enum access_role)access_role_by_name(role);
         job->by = *by;
-        job_start(job);
+        password_job_start(job);
     } else {
         if (known) {
             const char *old_role = access_role_name(known->role);
@@ -87,7 +87,7 @@ void access_user_put(struct access *access, const struct access_grant *by, const
             user_put(access, known);
             user_changed(access, by, peer, known, old_role, false);
         }
-        answer_later(access, done, arg, 0, "The user is saved.", 0);
+        access_answer_later(access, done, arg, 0, "The user is saved.", 0);
     }
 }
 
@@ -95,7 +95,8 @@ static void admin_password_landed(struct access *access, struct job *job)
 {
     admin_look(access, true, job->by.session_id);
     access_audit(access, &job->by, job->peer, "user.edit", "admin", NULL, "new password");
-    answer(job->done, job->arg, 0, "The admin password is changed. Other browsers are logged out.");
+    access_answer(job->done, job->arg, 0,
+                  "The admin password is changed. Other browsers are logged out.");
 }
 
 static struct user *user_make(struct access *access, const char *name)
@@ -114,7 +115,8 @@ void user_job_landed(struct access *access, struct job *job)
         log_error("access", "a new password of %s could not be kept: %s", job->user,
                   job->err == SHEP_E_LIMIT ? "19 MiB of memory are not there"
                                            : strerror(job->err < 0 ? -job->err : job->err));
-        answer(job->done, job->arg, SHEP_E_IO, "The password could not be kept: see the log.");
+        access_answer(job->done, job->arg, SHEP_E_IO,
+                      "The password could not be kept: see the log.");
         return;
     }
     if (job->kind == JOB_ADMIN_PASSWORD) {
@@ -126,7 +128,7 @@ void user_job_landed(struct access *access, struct job *job)
     if (!user)
         user = user_make(access, job->user);
     if (!user) {
-        answer(job->done, job->arg, SHEP_E_CONFIG, "There are too many users.");
+        access_answer(job->done, job->arg, SHEP_E_CONFIG, "There are too many users.");
         return;
     }
     user->role = job->role;
@@ -134,7 +136,7 @@ void user_job_landed(struct access *access, struct job *job)
     user_put(access, user);
     sessions_end_of(access, user->id, job->by.session_id);
     user_changed(access, &job->by, job->peer, user, old_role, true);
-    answer(job->done, job->arg, 0, "The user is saved.");
+    access_answer(job->done, job->arg, 0, "The user is saved.");
 }
 
 int access_user_delete(struct access *access, const struct access_grant *by, const char *peer,

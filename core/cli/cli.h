@@ -34,6 +34,7 @@ struct config {
     char *data_dir;
     bool offline;
     int64_t silent_after_ms, keep_ms, keep_bytes;
+    enum access_role loopback_role, lan_role; /* of who has not logged in */
     const json_t *miners;  /* array or NULL */
     const json_t *plugins; /* object or NULL */
 };
@@ -83,6 +84,7 @@ struct daemon {
     struct store *store;
     struct plugins *plugins;
     struct script_pool *scripts;
+    struct access *access;
     struct http *http;
     struct keeper *keeper;
     struct status *status;

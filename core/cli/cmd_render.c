@@ -13,6 +13,7 @@ struct render {
     struct daemon daemon;
     struct reader *reader;
     const char *lang; /* NULL: the configured one */
+    const char *role;
     int status;
     bool done;
 };
@@ -203,7 +204,7 @@ static int render_view(struct render *render, char *view, int64_t now_ms)
         char *path = route_dup(view);
         daemon->scripts = script_pool_new(daemon->loop, daemon->topics, &conf);
         struct script_request request = {
-            .path = path, .role = "viewer", .locale = locale_of(render)};
+            .path = path, .role = render->role, .locale = locale_of(render)};
         request.query = params;
         request.n_query = query ? split_query(query, params) : 0;
         if (request.locale)
@@ -229,12 +230,11 @@ static int render_view(struct render *render, char *view, int64_t now_ms)
 
 int cmd_render(int argc, char **argv)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"data-dir", required_argument, NULL, 'd'},
-                                            {"now", required_argument, NULL, 'n'},
-                                            {"lang", required_argument, NULL, 'L'},
-                                            {NULL, 0, NULL, 0}};
-    struct render render = {0};
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'}, {"data-dir", required_argument, NULL, 'd'},
+        {"now", required_argument, NULL, 'n'},    {"lang", required_argument, NULL, 'L'},
+        {"role", required_argument, NULL, 'r'},   {NULL, 0, NULL, 0}};
+    struct render render = {.role = "operator"};
     struct config_overrides *overrides = &render.daemon.overrides;
     int64_t now_ms = 0;
     int opt;
@@ -245,11 +245,16 @@ int cmd_render(int argc, char **argv)
             overrides->data_dir = optarg;
         else if (opt == 'L')
             render.lang = optarg;
+        else if (opt == 'r')
+            render.role = optarg;
         else if (opt != 'n')
             return EX_USAGE;
         else if (!str_to_i64(optarg, &now_ms) || now_ms <= 0)
             return usage_error("render", "--now wants ms since 1970, not '%s'", optarg);
     }
+    if (access_role_by_name(render.role) < 0)
+        return usage_error("render", "--role is none, viewer, operator or admin, not '%s'",
+                           render.role);
     if (optind + 1 != argc)
         return usage_error("render", "name one view, for example /api/herd_data");
     log_set_level(SHEP_LOG_WARN);

@@ -137,6 +137,18 @@ static void dirs_free(char **dirs, size_t n)
     free(dirs);
 }
 
+static void use_access(struct daemon *daemon, const struct config *config)
+{
+    struct access_conf conf = {.data_dir = daemon->config.data_dir,
+                               .loopback = config->loopback_role,
+                               .lan = config->lan_role};
+    if (daemon->access) {
+        access_conf_set(daemon->access, &conf);
+        return;
+    }
+    daemon->access = access_new(daemon->loop, daemon->store, &conf);
+}
+
 static void use_view_dirs(struct daemon *daemon, const struct config *config)
 {
     size_t n;
@@ -158,6 +170,7 @@ static void reload(struct daemon *daemon)
         config_display_take(&daemon->config, &fresh);
         http_hosts_set(daemon->http, (const char *const *)fresh.hosts, fresh.n_hosts);
         use_locale(daemon, &fresh);
+        use_access(daemon, &fresh);
         use_view_dirs(daemon, &fresh);
         if (!json_equal(json_object_get(fresh.keys, "plugins"),
                         json_object_get(daemon->config.keys, "plugins")) ||
@@ -257,6 +270,12 @@ static int listen_all(struct daemon *daemon)
     return 0;
 }
 
+static void on_access_changed(void *arg)
+{
+    struct daemon *daemon = arg;
+    topic_touch(daemon->topics, TOPIC_CONFIG);
+}
+
 static int open_http(struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
@@ -270,6 +289,8 @@ static int open_http(struct daemon *daemon)
     daemon->http = http_new(daemon->loop, daemon->topics, daemon->scripts, &conf);
     dirs_free(dirs, n);
     http_health_set(daemon->http, keeper_health, daemon);
+    http_access_set(daemon->http, daemon->access);
+    access_on_change(daemon->access, on_access_changed, daemon);
     use_locale(daemon, config);
     return listen_all(daemon);
 }
@@ -334,6 +355,7 @@ static int start(struct daemon *daemon)
         return rc;
     daemon->keeper = keeper_new(daemon);
     open_scripts(daemon);
+    use_access(daemon, &daemon->config);
     rc = open_http(daemon);
     if (rc)
         return rc;
@@ -376,6 +398,7 @@ static void stop(struct daemon *daemon)
         plugins_stop(daemon->plugins);
     if (daemon->loop)
         loop_work_finish(daemon->loop);
+    access_free(daemon->access);
     if (daemon->store) {
         say_event(daemon, SHEP_EV_DAEMON_STOP, SHEP_VERSION);
         store_close(daemon->store);

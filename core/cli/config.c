@@ -12,7 +12,7 @@ enum { LISTEN_MAX = 16, LIST_MAX = 64 };
 
 static const char *const known_keys[] = {"listen",       "hosts",   "data_dir", "view_dirs",
                                          "plugin_dirs",  "offline", "miners",   "plugins",
-                                         "silent_after", "keep",    "display"};
+                                         "silent_after", "keep",    "display",  "access"};
 
 /* The line of a key: its own when it is known, else that of the nearest key around it. */
 static int line_of(const struct checker *checker, const char *where)
@@ -320,6 +320,7 @@ static int load(const struct paths *paths, const struct config_overrides *overri
                                     .n_dirs = out->n_plugin_dirs};
         *plugins = plugins_load(&conf);
     }
+    check_access(&checker, json_object_get(out->keys, "access"), out);
     check_display(&checker, json_object_get(out->keys, "display"));
     out->miners = check_miners(&checker, json_object_get(out->keys, "miners"), *plugins);
     check_plugins(&checker, out, *plugins);

@@ -22,6 +22,9 @@ bool config_name_check(struct checker *checker, const char *where, const char *w
 const json_t *check_miners(struct checker *checker, const json_t *miners,
                            const struct plugins *plugins);
 
+/* config_access.c. NULL: not there. */
+void check_access(struct checker *checker, const json_t *access, struct config *out);
+
 /* config_display.c. NULL: not there. */
 void check_display(struct checker *checker, const json_t *display);
 #endif

@@ -57,12 +57,15 @@ static const struct {
                 "or why not.\n"},
     {"render",
      "usage: shepherd render VIEW [--config FILE] [--data-dir DIR] [--now MS] [--lang LANG]\n"
+     "                            [--role ROLE]\n"
      "\n"
      "Prints the page or API reply of a path, for example / or /api/herd_data?x=1, made from the\n"
      "readings in the data directory. No daemon needs to run. Exit 0 when its status is 200.\n"
      "\n"
      "  --now MS     the time that the view sees, in ms since 1970, for tests\n"
-     "  --lang LANG  the language of its words: en, or one of lua/locale/\n"},
+     "  --lang LANG  the language of its words: en, or one of lua/locale/\n"
+     "  --role ROLE  who looks: none, viewer (addresses are shortened), operator (default), "
+     "admin\n"},
     {"passwd", "usage: shepherd passwd [--config FILE] [--data-dir DIR]\n"
                "\n"
                "Asks for the admin password (or reads one line from standard input) and stores its "

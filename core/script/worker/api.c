@@ -10,6 +10,8 @@ static const double PARAM_NUMBER_MAX = 1e15; /* whole numbers below are exact */
 static int l_facts(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
+    if (render_of(L)->sight == SIGHT_NOTHING)
+        return 0;
     const json_t *fact = json_object_get(data_topic_json(L, TOPIC_FACTS), name);
     if (!fact)
         return 0;
@@ -30,13 +32,19 @@ static int push_topic(lua_State *L, enum topic topic)
 /* shepherd.system() → what the daemon says about itself; moves every 2 s. */
 static int l_system(lua_State *L)
 {
+    if (render_of(L)->sight == SIGHT_NOTHING) {
+        lua_newtable(L);
+        return 1;
+    }
     return push_topic(L, TOPIC_SYSTEM);
 }
 
-/* shepherd.config() → the configuration, without secrets. */
+/* shepherd.config() → the configuration, without secrets, as far as the role may see it. */
 static int l_config(lua_State *L)
 {
-    return push_topic(L, TOPIC_CONFIG);
+    push_topic(L, TOPIC_CONFIG);
+    role_trim_config(L, data_topic_json(L, TOPIC_CONFIG));
+    return 1;
 }
 
 /* ---- parameters ---- */

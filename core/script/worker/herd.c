@@ -25,7 +25,12 @@ static void check_snapshot(lua_State *L, const struct snapshot *s)
 
 struct snapshot snapshot_of(lua_State *L)
 {
-    struct snapshot s;
+    static const struct snap_head nothing = {.magic = SNAPSHOT_MAGIC,
+                                             .total_bytes = sizeof nothing,
+                                             .miner_stride = sizeof(struct snap_miner)};
+    struct snapshot s = {(const char *)&nothing, sizeof nothing, &nothing};
+    if (render_of(L)->sight == SIGHT_NOTHING)
+        return s;
     s.bytes = data_topic(L, TOPIC_HERD, &s.len);
     s.head = (const struct snap_head *)(const void *)s.bytes;
     check_snapshot(L, &s);

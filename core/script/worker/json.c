@@ -256,7 +256,8 @@ static int l_encode(lua_State *L)
     return 1;
 }
 
-void json_push(lua_State *L, const json_t *value, bool keep_null)
+/* name: the key that the value stands under. */
+static void push_value(lua_State *L, const char *name, const json_t *value, bool keep_null)
 {
     luaL_checkstack(L, 6, "json");
     switch (json_typeof(value)) {
@@ -266,7 +267,7 @@ void json_push(lua_State *L, const json_t *value, bool keep_null)
         lua_createtable(L, 0, (int)json_object_size(value));
         json_object_foreach((json_t *)value, key, item)
         {
-            json_push(L, item, keep_null);
+            push_value(L, key, item, keep_null);
             lua_setfield(L, -2, key);
         }
         break;
@@ -277,7 +278,7 @@ void json_push(lua_State *L, const json_t *value, bool keep_null)
         lua_createtable(L, (int)json_array_size(value), 0);
         json_array_foreach((json_t *)value, i, item)
         {
-            json_push(L, item, true); /* a nil would be a hole */
+            push_value(L, name, item, true); /* a nil would be a hole */
             lua_rawseti(L, -2, (lua_Integer)i + 1);
         }
         lua_rawgetp(L, LUA_REGISTRYINDEX, &array_key);
@@ -285,7 +286,7 @@ void json_push(lua_State *L, const json_t *value, bool keep_null)
         break;
     }
     case JSON_STRING:
-        lua_pushlstring(L, json_string_value(value), json_string_length(value));
+        role_push_text(L, name, json_string_value(value), json_string_length(value));
         break;
     case JSON_INTEGER:
         lua_pushinteger(L, json_integer_value(value));
@@ -304,6 +305,11 @@ void json_push(lua_State *L, const json_t *value, bool keep_null)
             lua_pushnil(L);
         break;
     }
+}
+
+void json_push(lua_State *L, const json_t *value, bool keep_null)
+{
+    push_value(L, NULL, value, keep_null);
 }
 
 /* json.decode(text) → value, or nil and a message. null is json.null. */

@@ -117,7 +117,7 @@ static bool push_field(lua_State *L, const struct snapshot *s, const struct snap
     case KIND_TEXT:
         text = snapshot_text(s, *(const uint32_t *)at);
         if (*text)
-            lua_pushstring(L, text);
+            role_push_text(L, NULL, text, strlen(text));
         return *text != '\0';
     case KIND_TAGS:
         return push_tags(L, snapshot_text(s, *(const uint32_t *)at));
@@ -146,7 +146,10 @@ static bool push_value(lua_State *L, const struct snapshot *s, uint32_t row, uin
     const struct snap_text *text = &snapshot_texts(s, miner)[field - s->head->n_metrics];
     if (text->at_ms == 0 || (uint64_t)text->off + text->len > s->len)
         return false;
-    lua_pushlstring(L, s->bytes + text->off, text->len);
+    const struct snap_column *attrs =
+        (const struct snap_column *)(const void *)(s->bytes + s->head->attrs_off);
+    const char *name = snapshot_text(s, attrs[field - s->head->n_metrics].name_off);
+    role_push_text(L, name, s->bytes + text->off, text->len);
     return true;
 }
 

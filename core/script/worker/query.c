@@ -105,7 +105,8 @@ static struct reader *reader_get(void)
     return worker.reader;
 }
 
-static void push_cell(lua_State *L, const struct query_result *rows, const struct cell *cell)
+static void push_cell(lua_State *L, const struct query_result *rows, const char *name,
+                      const struct cell *cell)
 {
     switch (cell->type) {
     case READER_INT:
@@ -115,7 +116,7 @@ static void push_cell(lua_State *L, const struct query_result *rows, const struc
         lua_pushnumber(L, cell->value.r);
         break;
     case READER_TEXT:
-        lua_pushlstring(L, cell->len ? rows->texts.data + cell->value.off : "", cell->len);
+        role_push_text(L, name, cell->len ? rows->texts.data + cell->value.off : "", cell->len);
         break;
     default:
         lua_pushnil(L);
@@ -138,7 +139,7 @@ static void push_rows(lua_State *L, const struct query_result *rows)
         lua_createtable(L, 0, (int)rows->n_columns);
         for (size_t i = 0; i < rows->n_columns; i++, cell++) {
             lua_pushvalue(L, first + (int)i);
-            push_cell(L, rows, cell);
+            push_cell(L, rows, rows->names[i], cell);
             lua_rawset(L, -3);
         }
         lua_rawseti(L, -2, (lua_Integer)row + 1);
@@ -155,15 +156,16 @@ static void run(lua_State *L, const char *sql, const struct reader_value *params
     char err[512] = "";
     if (++render->n_queries > LIMIT_QUERIES)
         luaL_error(L, "more than %d queries on one page", LIMIT_QUERIES);
-    struct reader *reader = reader_get();
+    struct reader *reader = render->sight == SIGHT_NOTHING ? NULL : reader_get();
     if (!reader) {
-        if (must_exist)
+        if (must_exist && render->sight != SIGHT_NOTHING)
             luaL_error(L, "the database is not there");
         lua_newtable(L);
         return;
     }
     result_free(render);
     render->rows = shep_alloc(sizeof *render->rows);
+    reader_admin(reader, render->sight == SIGHT_ADMIN);
     struct reader_limits limits = {.max_rows = LIMIT_ROWS,
                                    .deadline_mono_ms =
                                        render->limits.wall_end_ms - QUERY_END_EARLY_MS};

@@ -247,6 +247,7 @@ static void render_one(const struct frame *frame, struct files *given)
     if (!render_get(&c, &request))
         leave("a request does not fit; are both programs of one build?");
     render->request = &request;
+    render->sight = role_sight(request.role);
     render->files = *given;
     *given = (struct files){0};
     render_run(render, page);

@@ -137,7 +137,7 @@ void json_open(
     lua_State *L); /* adds json_encode, json_decode, json_null, json_array to the table */
 /* The value at index to buf; raises for what JSON cannot say. indent 0: one line. */
 void json_write(lua_State *L, int index, struct buf *buf, int indent);
-/* null becomes nil unless keep_null. */
+/* null becomes nil unless keep_null. Texts are what the role may see of them. */
 void json_push(lua_State *L, const json_t *value, bool keep_null);
 
 /* ---- data.c: the topics ---- */
@@ -156,6 +156,14 @@ int query_history(lua_State *L);          /* shepherd.history{…} */
 struct render;
 void query_end(struct render *render); /* frees what a query left behind when Lua raised */
 void api_open(lua_State *L);           /* pushes the table, not yet frozen */
+
+/* ---- role.c: what a role may see ---- */
+enum sight { SIGHT_NOTHING, SIGHT_SHORT, SIGHT_WHOLE, SIGHT_ADMIN };
+enum sight role_sight(const char *role);
+/* Pushes a text from outside, with addresses shortened for who may not see them whole. name: the
+ * key or column that it stands under; NULL: none. */
+void role_push_text(lua_State *L, const char *name, const char *text, size_t len);
+void role_trim_config(lua_State *L, const json_t *config); /* the table on top */
 
 /* ---- sandbox.c: what scripts may call ---- */
 void sandbox_open(lua_State *L); /* libraries, require, frozen globals; raises */
@@ -177,6 +185,7 @@ struct request {
 };
 struct render {
     const struct request *request;
+    enum sight sight; /* of its role */
     struct limits limits;
     struct files files;
     struct out out;
