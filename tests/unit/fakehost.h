@@ -68,7 +68,7 @@ void fake_feed_busy(struct shep_device *dev, bool busy); /* feed() answers SHEP_
 
 struct fake_found { /* a device that was found and not lost since */
     char key[256], path[256], port_path[128], description[256], serial[128], vendor_id[8],
-        product_id[8];
+        product_id[8], mac[32], hub[128];
     uint32_t flags;
 };
 size_t fake_found_count(const struct fake *fake);

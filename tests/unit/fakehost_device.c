@@ -110,6 +110,8 @@ static int host_device_found(struct shep_ctx *ctx, const struct shep_found *foun
     copy_text(at->serial, sizeof at->serial, found->serial);
     copy_text(at->vendor_id, sizeof at->vendor_id, found->vendor_id);
     copy_text(at->product_id, sizeof at->product_id, found->product_id);
+    copy_text(at->mac, sizeof at->mac, found->mac);
+    copy_text(at->hub, sizeof at->hub, found->hub);
     at->flags = found->flags;
     return 0;
 }

@@ -12,6 +12,7 @@
 #include <grp.h>
 #include <libserialport.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,8 +22,6 @@
 #include <sys/stat.h>
 #include <termios.h>
 #include <unistd.h>
-
-enum { MAX_LINKS = 8 }; /* by-id is one link; a longer chain is a loop */
 
 static const struct {
     int baud;
@@ -64,24 +63,41 @@ __attribute__((format(printf, 3, 4))) static void refuse(struct open_result *res
 static void refuse_missing(const struct open_request *request, struct open_result *result)
 {
     char ports[SERIAL_PATH_MAX];
-    discover_list(request->sysfs_root, request->dev_root, ports, sizeof ports);
+    ports_list(request->sysfs_root, request->dev_root, ports, sizeof ports);
     result->missing = true;
     refuse(result, SHEP_E_GONE, "%s: no such port; is it plugged in? known ports: %s",
            request->path, ports);
 }
 
+static void user_name(char *out, size_t cap)
+{
+    struct passwd entry, *user = NULL;
+    char text[1024];
+    getpwuid_r(geteuid(), &entry, text, sizeof text, &user);
+    snprintf(out, cap, "%s", user ? user->pw_name : "USER");
+}
+
+/* A port that is root's alone: udev has not set its rights, or is not there to do it. */
 static void refuse_denied(const char *path, struct open_result *result)
 {
-    struct stat st;
+    struct stat st = {0};
     struct group entry, *group = NULL;
-    char text[1024];
-    if (stat(path, &st) == 0)
+    char text[1024], user[SERIAL_TEXT_MAX];
+    user_name(user, sizeof user);
+    if (stat(path, &st) == 0 && st.st_gid != 0)
         getgrgid_r(st.st_gid, &entry, text, sizeof text, &group);
-    const char *name = group ? group->gr_name : "dialout";
-    refuse(result, SHEP_E_IO,
-           "%s: permission denied; the port belongs to the group %s: run `sudo usermod -aG %s "
-           "$USER` for the user that runs the shepherd, then log in again",
-           path, name, name);
+    if (group)
+        refuse(
+            result, SHEP_E_IO,
+            "%s: permission denied; the port belongs to the group %.64s: run `sudo adduser %.64s "
+            "%.64s`, then start the shepherd again (by hand: log in again first)",
+            path, group->gr_name, user, group->gr_name);
+    else
+        refuse(result, SHEP_E_IO,
+               "%s: permission denied; the port has no group of its own. With udev it is dialout: "
+               "run `sudo chgrp dialout %s && sudo chmod g+rw %s && sudo adduser %.64s dialout`, "
+               "then start the shepherd again",
+               path, path, path, user);
 }
 
 static void refuse_busy(const char *path, struct open_result *result)
@@ -147,20 +163,14 @@ static bool sysfs_has(const struct open_request *request, const char *path)
 /* The link's target with its directory made real; false with errno when there is none. */
 static bool link_follow(char path[static SERIAL_PATH_MAX])
 {
-    char target[SERIAL_PATH_MAX], joined[2 * SERIAL_PATH_MAX], dir[PATH_MAX];
-    ssize_t len = readlink(path, target, sizeof target - 1);
-    if (len < 0)
+    char joined[SERIAL_PATH_MAX], dir[PATH_MAX];
+    if (!link_target(path, joined))
         return false;
-    target[len] = 0;
-    if (target[0] == '/')
-        snprintf(joined, sizeof joined, "%s", target);
-    else
-        snprintf(joined, sizeof joined, "%.*s/%s", (int)(strrchr(path, '/') - path), path, target);
     char *base = strrchr(joined, '/');
     *base++ = 0;
-    errno = ENAMETOOLONG;
     if (!realpath(joined[0] ? joined : "/", dir))
         return false;
+    errno = ENAMETOOLONG;
     return snprintf(path, SERIAL_PATH_MAX, "%s/%s", strcmp(dir, "/") ? dir : "", base) <
            SERIAL_PATH_MAX;
 }
@@ -170,7 +180,7 @@ static bool path_resolve(const struct open_request *request, char node[static SE
                          bool *real)
 {
     snprintf(node, SERIAL_PATH_MAX, "%s", request->path);
-    for (int i = 0; i < MAX_LINKS; i++) {
+    for (int i = 0; i < SERIAL_LINKS_MAX; i++) {
         *real = sysfs_has(request, node);
         if (*real)
             return true;
@@ -235,16 +245,6 @@ static int port_configure(int fd, speed_t speed)
     return tcsetattr(fd, TCSANOW, &tio) < 0 ? errno : 0;
 }
 
-/* Both lines in one request: one after the other passes through a state that resets the board. */
-static int lines_deassert(int fd)
-{
-    int lines;
-    if (ioctl(fd, TIOCMGET, &lines) < 0)
-        return errno == ENOTTY || errno == EINVAL ? 0 : errno;
-    lines &= ~(TIOCM_DTR | TIOCM_RTS);
-    return ioctl(fd, TIOCMSET, &lines) < 0 ? errno : 0;
-}
-
 static int port_prepare(const struct open_request *request, const struct serial_handle *handle)
 {
     speed_t speed = B115200;
@@ -255,6 +255,17 @@ static int port_prepare(const struct open_request *request, const struct serial_
     if (error == 0 && request->deassert)
         error = lines_deassert(handle->fd);
     return error;
+}
+
+static bool is_native(struct sp_port *sp)
+{
+    int vid, pid;
+    char vid_text[16], pid_text[16];
+    if (!sp || sp_get_port_usb_vid_pid(sp, &vid, &pid) != SP_OK)
+        return false;
+    snprintf(vid_text, sizeof vid_text, "%04x", (unsigned)vid & 0xffff);
+    snprintf(pid_text, sizeof pid_text, "%04x", (unsigned)pid & 0xffff);
+    return models_native(vid_text, pid_text);
 }
 
 void serial_open(const struct open_request *request, struct open_result *result)
@@ -282,6 +293,8 @@ void serial_open(const struct open_request *request, struct open_result *result)
         refuse_errno(request, node, error, result);
     } else {
         result->rdev = st.st_rdev;
+        result->has_lines = lines_there(result->handle.fd);
+        result->native = is_native(result->handle.sp);
         if (result->handle.sp)
             holder_find(st.st_rdev, result->sharer, sizeof result->sharer);
         return;

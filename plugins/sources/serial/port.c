@@ -3,8 +3,9 @@
  *
  * Promises: a hang-up closes the port at once (while it is open the kernel cannot give its number
  * to the board that comes back); a port that is gone is tried again for ever, ever more slowly, but
- * at once when a scan sees its path again; no port waits for another. */
-#include "serial.h"
+ * at once when its path appears; a path that is not there never takes a turn of those that are; no
+ * port waits for another. */
+#include "port.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -20,35 +21,7 @@ enum {
     RETRY_FIRST_MS = 1000, /* then 2, 4 … s */
     RETRY_LAST_MS = 30000,
     STABLE_MS = 10000,   /* open for this long: the next failure starts from the beginning */
-    FLAPS_TOLERATED = 3, /* short-lived openings in a row before reappearing is no reason any
-                            more to open at once */
     EMPTY_READS_MAX = 64 /* a hang-up that poll() does not show; the loop must not spin on it */
-};
-
-enum port_state { PORT_CLOSED, PORT_OPENING, PORT_OPEN, PORT_REFUSED /* its options are wrong */ };
-
-struct open_job {      /* outlives the port when that is detached meanwhile */
-    struct port *port; /* NULL: detached */
-    struct open_request request;
-    struct open_result result;
-};
-
-struct port {
-    struct port *next;
-    struct serial *self;
-    struct shep_device *dev;
-    unsigned id;
-    char path[SERIAL_PATH_MAX];
-    int64_t baud;
-    bool deassert;
-    enum port_state state;
-    struct open_job *job;
-    struct serial_handle handle;
-    struct shep_watch *watch;
-    dev_t rdev;
-    bool missing; /* the path was not there when it was last looked at */
-    unsigned fails, flaps, empty_reads;
-    int64_t due_ms, opened_ms; /* monotonic */
 };
 
 /* xorshift64: spreads retries, nothing secret. */
@@ -83,7 +56,7 @@ static void pump_arm(struct serial *self, int64_t in_ms)
     self->host->timer_cancel(self->ctx, self->pump);
     self->pump = NULL;
     if (self->host->timer(self->ctx, in_ms > 0 ? in_ms : 0, 0, pump_fire, self, &self->pump) < 0)
-        self->pump = NULL; /* the next scan calls port_pump() */
+        self->pump = NULL; /* the next look calls port_pump() */
 }
 
 static void port_retry(struct port *port)
@@ -93,7 +66,7 @@ static void port_retry(struct port *port)
     port->due_ms = port->self->host->mono_ms(port->self->ctx) + retry_delay_ms(port);
 }
 
-static void port_down(struct port *port, const char *why)
+void port_down(struct port *port, const char *why)
 {
     port->self->host->device_link(port->self->ctx, port->dev, 0, why);
 }
@@ -106,7 +79,7 @@ static void port_close(struct port *port)
     serial_close(&port->handle);
 }
 
-static void port_lost(struct port *port, const char *what)
+void port_lost(struct port *port, const char *what)
 {
     struct serial *self = port->self;
     char why[SERIAL_WHY_MAX];
@@ -116,6 +89,8 @@ static void port_lost(struct port *port, const char *what)
     else
         port->flaps++;
     port_retry(port);
+    port->look = true; /* is its path there still? */
+    serial_look_soon(self);
     snprintf(why, sizeof why, "%s: %s", port->path, what);
     port_down(port, why);
     pump_arm(self, 0);
@@ -164,7 +139,8 @@ static void port_opened(struct port *port, struct open_result *result)
     struct serial *self = port->self;
     port->handle = result->handle;
     port->rdev = result->rdev;
-    port->missing = false;
+    port->has_lines = result->has_lines;
+    port->native = result->native;
     port->empty_reads = 0;
     if (self->host->watch_fd(self->ctx, port->handle.fd, SHEP_WATCH_READ | SHEP_WATCH_STREAM,
                              port_readable, port, &port->watch) < 0) {
@@ -196,13 +172,19 @@ static void job_done(void *arg)
     }
     port->job = NULL;
     port->self->opening--;
+    port->look = true; /* what events told meanwhile may be about another device */
+    port->tried_ms = port->self->host->mono_ms(port->self->ctx);
     if (job->result.err < 0) {
-        port->missing = job->result.missing;
+        if (job->result.missing) {
+            port->missing = true;
+            port->flaps++;
+        }
         port_retry(port);
         port_down(port, job->result.why);
     } else {
         port_opened(port, &job->result);
     }
+    serial_look_soon(port->self);
     pump_arm(port->self, 0);
     free(job);
 }
@@ -234,7 +216,7 @@ void port_pump(struct serial *self)
 {
     int64_t now = self->host->mono_ms(self->ctx), next = INT64_MAX;
     for (struct port *port = self->ports; port; port = port->next) {
-        if (port->state != PORT_CLOSED)
+        if (port->state != PORT_CLOSED || port->missing)
             continue;
         if (port->due_ms <= now && now >= self->next_open_ms && self->opening < OPEN_AT_ONCE) {
             self->next_open_ms = now + OPEN_STAGGER_MS;
@@ -247,48 +229,6 @@ void port_pump(struct serial *self)
         return;
     int64_t wait = next - now;
     pump_arm(self, wait > OPEN_STAGGER_MS ? wait : OPEN_STAGGER_MS);
-}
-
-/* ---- what the scan sees ---- */
-
-void port_seen(struct serial *self, unsigned id, bool exists, dev_t rdev)
-{
-    struct port *port = self->ports;
-    while (port && port->id != id)
-        port = port->next;
-    if (!port)
-        return; /* detached since the scan began */
-    if (port->state == PORT_OPEN) {
-        if (!exists)
-            port_lost(port,
-                      "unplugged (its path is gone); it is opened again as soon as it is back");
-        else if (rdev != port->rdev)
-            port_lost(port, "now another device; it is opened anew");
-    }
-    bool back = port->missing && exists;
-    port->missing = !exists;
-    if (back && port->state == PORT_CLOSED && port->flaps < FLAPS_TOLERATED) {
-        port->due_ms = self->host->mono_ms(self->ctx);
-        pump_arm(self, 0);
-    }
-}
-
-size_t port_count(const struct serial *self)
-{
-    size_t n = 0;
-    for (const struct port *port = self->ports; port; port = port->next)
-        n++;
-    return n;
-}
-
-size_t port_views(const struct serial *self, struct port_view *out, size_t max)
-{
-    size_t n = 0;
-    for (const struct port *port = self->ports; port && n < max; port = port->next, n++) {
-        out[n] = (struct port_view){.id = port->id};
-        memcpy(out[n].path, port->path, sizeof port->path);
-    }
-    return n;
 }
 
 /* ---- life ---- */
@@ -330,11 +270,13 @@ int port_new(struct serial *self, struct shep_device *dev)
     port->baud = 115200;
     port->due_ms = self->host->mono_ms(self->ctx);
     port->state = options_read(port) ? PORT_CLOSED : PORT_REFUSED;
+    port->missing = true;
+    port->look = port->state == PORT_CLOSED;
     struct port **end = &self->ports; /* opened in the order of the configuration */
     while (*end)
         end = &(*end)->next;
     *end = port;
-    pump_arm(self, 0);
+    serial_look_soon(self);
     return 0;
 }
 
@@ -344,7 +286,10 @@ static void port_destroy(struct port *port)
         port->job->port = NULL;
         port->self->opening--;
     }
+    if (port->reset)
+        port->reset->port = NULL;
     port_close(port);
+    port_watch(port, NULL, 0);
     free(port);
 }
 

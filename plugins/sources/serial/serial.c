@@ -1,193 +1,180 @@
-/* Source "serial": miners on serial ports. This file: the plugin's face, and the scan that each 2 s
- * looks for USB serial ports nobody configured and whether configured paths are there. The scan
- * itself runs on a worker thread; what follows from it happens here, on the loop. */
+/* Source "serial": miners on serial ports. This file: the plugin's face, what it thinks of ports
+ * that others found, and when to look whether configured paths are there: inotify says so at once,
+ * and now and then all are looked at. The look itself runs on a worker. Thread: loop. */
 #include "serial.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/inotify.h>
 #include <sys/random.h>
-#include <sys/stat.h>
+#include <unistd.h>
 
-struct scan {
-    struct serial *self; /* NULL: stopped meanwhile */
-    char sysfs_root[SERIAL_PATH_MAX], dev_root[SERIAL_PATH_MAX];
-    bool discover;
-    struct usb_port found[SERIAL_FOUND_MAX];
-    size_t n_found, n_views;
-    struct port_view views[];
+enum {
+    SWEEP_MS = 30000,      /* a look at all paths, whatever inotify says or not */
+    SWEEP_BLIND_MS = 2000, /* where inotify cannot be had */
+    LOOK_GAP_MS = 50,      /* between two looks: a path that flickers must not keep a worker busy */
+    EVENT_BYTES = 16384    /* some 300 events; what is left makes the next turn */
 };
 
-static void scan_run(void *arg)
-{
-    struct scan *scan = arg;
-    if (scan->discover)
-        scan->n_found =
-            discover_scan(scan->sysfs_root, scan->dev_root, scan->found, SERIAL_FOUND_MAX);
-    for (size_t i = 0; i < scan->n_views; i++) {
-        struct port_view *view = &scan->views[i];
-        struct stat st;
-        view->exists = stat(view->path, &st) == 0;
-        view->rdev = view->exists && S_ISCHR(st.st_mode) ? st.st_rdev : 0;
-    }
-}
+/* ---- looking ---- */
 
-/* ---- strangers ---- */
+static void sweep_arm(struct serial *self);
 
-static bool key_taken(const struct serial *self, const struct scan *scan, const char *key,
-                      const struct usb_port *except)
-{
-    for (size_t i = 0; i < self->n_known; i++)
-        if (!strcmp(self->known[i].key, key) && strcmp(self->known[i].port_path, except->port_path))
-            return true;
-    for (size_t i = 0; i < scan->n_found; i++)
-        if (&scan->found[i] != except && !strcmp(scan->found[i].base_key, key))
-            return true;
-    return false;
-}
-
-static struct usb_port *known_find(struct serial *self, const struct usb_port *port)
-{
-    for (size_t i = 0; i < self->n_known; i++) {
-        struct usb_port *known = &self->known[i];
-        if (!strcmp(known->base_key, port->base_key) && !strcmp(known->port_path, port->port_path))
-            return known;
-    }
-    return NULL;
-}
-
-/* A port keeps its key while it stays. Of two with the same serial number the newcomer, or both
- * when they are seen together, get the place where they are plugged in appended. */
-static void key_choose(struct serial *self, const struct scan *scan, struct usb_port *port)
-{
-    const struct usb_port *known = known_find(self, port);
-    if (known) {
-        memcpy(port->key, known->key, sizeof port->key);
-        return;
-    }
-    memcpy(port->key, port->base_key, sizeof port->key);
-    if (strchr(port->base_key, '@') || !key_taken(self, scan, port->base_key, port))
-        return;
-    size_t len = strlen(port->key);
-    snprintf(port->key + len, sizeof port->key - len, "@%s", port->port_path);
-    self->host->log(self->ctx, SHEP_LOG_WARN,
-                    "%s: its USB serial number %s is not unique; it is told apart by the port that "
-                    "it is plugged into (%s)",
-                    port->node, port->serial, port->port_path);
-}
-
-static uint32_t found_flags(const struct serial *self, const struct usb_port *port)
-{
-    unsigned model = discover_model(port->vid, port->pid);
-    unsigned wanted = self->listen == LISTEN_ALL ? MODEL_LIKELY : MODEL_NATIVE;
-    return model & wanted ? SHEP_FOUND_LISTEN : 0;
-}
-
-static void found_tell(struct serial *self, const struct usb_port *port)
-{
-    struct shep_found found = {
-        .size = sizeof found,
-        .flags = found_flags(self, port),
-        .key = port->key,
-        .path = port->node,
-        .port_path = port->port_path,
-        .description = port->description,
-        .serial = port->serial[0] ? port->serial : NULL,
-        .vendor_id = port->vid,
-        .product_id = port->pid,
-    };
-    self->host->device_found(self->ctx, &found);
-}
-
-static bool port_same(const struct usb_port *a, const struct usb_port *b)
-{
-    return !strcmp(a->node, b->node) && !strcmp(a->description, b->description) &&
-           !strcmp(a->port_path, b->port_path);
-}
-
-static bool path_attached(const struct scan *scan, dev_t rdev)
-{
-    for (size_t i = 0; i < scan->n_views; i++)
-        if (scan->views[i].exists && scan->views[i].rdev == rdev)
-            return true;
-    return false;
-}
-
-static void known_drop(struct serial *self, size_t i)
-{
-    self->host->device_lost(self->ctx, self->known[i].key);
-    self->known[i] = self->known[--self->n_known];
-}
-
-/* What is no longer there is lost. So is a stranger that was given to a miner by its path; one that
- * the core listens to unasked stays known, so that its unplugging is told. */
-static void strangers_forget(struct serial *self, const struct scan *scan)
-{
-    for (size_t i = self->n_known; i-- > 0;) {
-        const struct usb_port *known = &self->known[i], *now = NULL;
-        for (size_t j = 0; j < scan->n_found && !now; j++)
-            if (!strcmp(scan->found[j].base_key, known->base_key) &&
-                !strcmp(scan->found[j].port_path, known->port_path))
-                now = &scan->found[j];
-        if (!now ||
-            (!(found_flags(self, known) & SHEP_FOUND_LISTEN) && path_attached(scan, now->rdev)))
-            known_drop(self, i);
-    }
-}
-
-static void strangers_tell(struct serial *self, struct scan *scan)
-{
-    for (size_t i = 0; i < scan->n_found; i++) {
-        struct usb_port *port = &scan->found[i];
-        key_choose(self, scan, port);
-        struct usb_port *known = known_find(self, port);
-        if (known ? port_same(known, port)
-                  : path_attached(scan, port->rdev) || self->n_known == SERIAL_FOUND_MAX)
-            continue;
-        if (!known)
-            known = &self->known[self->n_known++];
-        *known = *port;
-        found_tell(self, port);
-    }
-}
-
-/* ---- the scan ---- */
-
-static void scan_done(void *arg)
-{
-    struct scan *scan = arg;
-    struct serial *self = scan->self;
-    if (self) {
-        self->scan = NULL;
-        for (size_t i = 0; i < scan->n_views; i++)
-            port_seen(self, scan->views[i].id, scan->views[i].exists, scan->views[i].rdev);
-        if (scan->discover) {
-            strangers_forget(self, scan);
-            strangers_tell(self, scan);
-        }
-        port_pump(self);
-    }
-    free(scan);
-}
-
-static void scan_start(void *arg)
+static void look_fire(void *arg)
 {
     struct serial *self = arg;
-    size_t n = port_count(self);
-    if (self->scan || (!self->discover && n == 0))
-        return; /* the last one still runs: sysfs is slow under load, do not queue up */
-    struct scan *scan = calloc(1, sizeof *scan + n * sizeof scan->views[0]);
-    if (!scan)
+    self->look_timer = NULL;
+    serial_look(self);
+}
+
+static void look_later(struct serial *self, int64_t in_ms)
+{
+    if (!self->look_timer &&
+        self->host->timer(self->ctx, in_ms, 0, look_fire, self, &self->look_timer) < 0)
+        self->look_timer = NULL; /* the next sweep looks */
+}
+
+void serial_look_soon(struct serial *self)
+{
+    look_later(self, 0);
+}
+
+static void unwatch_now(struct serial *self, int wd)
+{
+    if (!ports_watch(self, wd))
+        inotify_rm_watch(self->inotify, wd); /* EINVAL: its directory is gone, and the watch */
+}
+
+/* A look under way may just now ask for the same directory for another port. */
+void serial_unwatch(struct serial *self, int wd)
+{
+    if (!self->look)
+        unwatch_now(self, wd);
+    else if (self->n_stale < sizeof self->stale / sizeof *self->stale)
+        self->stale[self->n_stale++] = wd;
+    /* else it stays: events for nobody, until the plugin stops */
+}
+
+static void blind_set(struct serial *self, bool blind)
+{
+    if (blind == self->blind)
         return;
-    scan->self = self;
-    scan->discover = self->discover;
-    memcpy(scan->sysfs_root, self->sysfs_root, sizeof scan->sysfs_root);
-    memcpy(scan->dev_root, self->dev_root, sizeof scan->dev_root);
-    scan->n_views = port_views(self, scan->views, n);
-    if (self->host->work(self->ctx, scan_run, scan_done, scan) < 0)
-        free(scan);
-    else
-        self->scan = scan;
+    self->blind = blind;
+    if (blind)
+        self->host->log(self->ctx, SHEP_LOG_INFO,
+                        "not every configured path can be watched (is the limit "
+                        "fs.inotify.max_user_watches or max_user_instances reached?); looking "
+                        "every %d s",
+                        SWEEP_BLIND_MS / 1000);
+    sweep_arm(self);
+}
+
+static void look_done(void *arg)
+{
+    struct look *look = arg;
+    struct serial *self = look->self;
+    if (self) {
+        self->look = NULL;
+        for (size_t i = 0; i < look->n_views; i++)
+            port_seen(self, look, &look->views[i]);
+        while (self->n_stale > 0)
+            unwatch_now(self, self->stale[--self->n_stale]);
+        if (look->blind)
+            blind_set(self, true);
+        if (ports_to_look(self) > 0)
+            serial_look(self);
+        port_pump(self);
+    }
+    free(look);
+}
+
+void serial_look(struct serial *self)
+{
+    size_t n = ports_to_look(self);
+    if (self->look || n == 0)
+        return;
+    int64_t now = self->host->mono_ms(self->ctx), wait = self->looked_ms + LOOK_GAP_MS - now;
+    if (self->looked_ms && wait > 0) {
+        look_later(self, wait);
+        return;
+    }
+    struct look *look = calloc(1, sizeof *look + n * sizeof look->views[0]);
+    if (!look)
+        return; /* the next sweep looks */
+    self->looked_ms = now;
+    look->self = self;
+    look->blind = self->inotify < 0;
+    memcpy(look->sysfs_root, self->sysfs_root, sizeof look->sysfs_root);
+    memcpy(look->dev_root, self->dev_root, sizeof look->dev_root);
+    look->inotify = self->inotify < 0 ? -1 : fcntl(self->inotify, F_DUPFD_CLOEXEC, 0);
+    ports_fill(self, look, n);
+    if (self->host->work(self->ctx, look_run, look_done, look) >= 0) {
+        self->look = look;
+        return;
+    }
+    for (size_t i = 0; i < look->n_views; i++) /* the queue of jobs is full: later */
+        port_look_again(self, look->views[i].id);
+    if (look->inotify >= 0)
+        close(look->inotify);
+    free(look);
+    look_later(self, SWEEP_BLIND_MS);
+}
+
+static void sweep_fire(void *arg)
+{
+    struct serial *self = arg;
+    ports_touched(self, -1, 0);
+    serial_look(self);
+}
+
+static void sweep_arm(struct serial *self)
+{
+    int64_t every = self->blind ? SWEEP_BLIND_MS : SWEEP_MS;
+    self->host->timer_cancel(self->ctx, self->sweep_timer);
+    self->sweep_timer = NULL;
+    if (self->host->timer(self->ctx, every, every, sweep_fire, self, &self->sweep_timer) < 0)
+        self->host->fail(self->ctx, SHEP_E_NOMEM,
+                         "no timer left: ports that come back are seen "
+                         "only while inotify tells of them");
+}
+
+/* ---- inotify ---- */
+
+static bool event_take(struct serial *self, const struct inotify_event *event)
+{
+    if (event->mask & IN_Q_OVERFLOW)
+        return ports_touched(self, -1, 0);
+    if (event->mask & (IN_IGNORED | IN_DELETE_SELF | IN_MOVE_SELF))
+        return ports_touched(self, event->wd, 0);
+    return event->len > 0 && ports_touched(self, event->wd, name_hash(event->name));
+}
+
+static void on_inotify(int fd, uint32_t what, void *arg)
+{
+    struct serial *self = arg;
+    _Alignas(struct inotify_event) char bytes[EVENT_BYTES];
+    ssize_t len = read(fd, bytes, sizeof bytes);
+    bool touched = false;
+    for (ssize_t at = 0; at < len;) {
+        const struct inotify_event *event = (const void *)(bytes + at);
+        touched |= event_take(self, event);
+        at += (ssize_t)(sizeof *event + event->len);
+    }
+    if (touched)
+        serial_look(self);
+}
+
+static void inotify_start(struct serial *self)
+{
+    self->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    if (self->inotify >= 0 && self->host->watch_fd(self->ctx, self->inotify, SHEP_WATCH_READ,
+                                                   on_inotify, self, &self->inotify_watch) < 0) {
+        close(self->inotify);
+        self->inotify = -1;
+    }
 }
 
 /* ---- the plugin ---- */
@@ -204,12 +191,19 @@ static int root_read(struct serial *self, const char *name, char out[static SERI
 
 static int options_read(struct serial *self)
 {
-    const char *listen = "known";
+    const char *listen = "known", *ids = "";
+    char bad[32];
     int discover = 1;
     self->host->opt_bool(self->ctx, "discover", &discover);
     self->host->opt_str(self->ctx, "listen", &listen);
+    self->host->opt_str(self->ctx, "ids", &ids);
     self->discover = discover != 0;
-    self->listen = !strcmp(listen, "all") ? LISTEN_ALL : LISTEN_KNOWN;
+    self->listen_all = !strcmp(listen, "all");
+    if (!models_parse(ids, &self->ids, bad))
+        return self->host->fail(self->ctx, SHEP_E_CONFIG,
+                                "serial: ids: \"%s\" is no USB id like \"2e8a:000a\", or the list "
+                                "has more than %d of them",
+                                bad, SERIAL_IDS_MAX);
     int err = root_read(self, "sysfs_root", self->sysfs_root);
     return err < 0 ? err : root_read(self, "dev_root", self->dev_root);
 }
@@ -224,12 +218,12 @@ static int serial_start(struct shep_ctx *ctx, const struct shep_host *host, void
     if (getrandom(&self->random, sizeof self->random, GRND_NONBLOCK) < 0 || !self->random)
         self->random = (uint64_t)host->mono_ms(ctx) | 1;
     int err = options_read(self);
-    if (err >= 0)
-        err = host->timer(ctx, 0, SERIAL_SCAN_MS, scan_start, self, NULL);
     if (err < 0) {
         free(self);
         return err;
     }
+    inotify_start(self);
+    sweep_arm(self);
     *out = self;
     return 0;
 }
@@ -244,22 +238,45 @@ static void serial_detach(void *arg, struct shep_device *dev)
     port_free(arg, dev);
 }
 
+static int serial_judge(void *arg, const struct shep_found *found)
+{
+    struct serial *self = arg;
+    if (!self->discover || !found->vendor_id || !found->product_id || !found->path ||
+        found->path[0] != '/')
+        return SHEP_E_UNSUPPORTED;
+    return (int)models_judge(&self->ids, self->listen_all, found->vendor_id, found->product_id,
+                             found->description ? found->description : "");
+}
+
+static int serial_reset(void *arg, struct shep_device *dev)
+{
+    return port_reset(arg, dev);
+}
+
 static void serial_stop(void *arg)
 {
     struct serial *self = arg;
-    if (self->scan)
-        self->scan->self = NULL;
+    if (self->look)
+        self->look->self = NULL;
     port_free_all(self);
+    self->host->watch_cancel(self->ctx, self->inotify_watch);
+    if (self->inotify >= 0)
+        close(self->inotify);
+    self->host->timer_cancel(self->ctx, self->look_timer);
+    self->host->timer_cancel(self->ctx, self->sweep_timer);
+    self->host->timer_cancel(self->ctx, self->pump);
     free(self);
 }
 
 static const struct shep_option options[] = {
-    {"discover", "look for USB serial ports that nobody configured", "true", NULL, SHEP_OPT_BOOL, 0,
-     0, 0},
+    {"discover", "offer USB serial ports that nobody configured", "true", NULL, SHEP_OPT_BOOL, 0, 0,
+     0},
     {"listen",
      "which of them to listen to unasked: chips with native USB from Espressif, or all "
      "that look like a miner's",
      "known", "known|all", SHEP_OPT_STRING, 0, 0, 0},
+    {"ids", "further USB ids that miners have, like \"2e8a:000a, 1209:4d4d\"", "", NULL,
+     SHEP_OPT_STRING, 0, 0, 0},
     {"sysfs_root", "where sysfs is, for containers and tests", "/sys", NULL, SHEP_OPT_STRING, 0, 0,
      0},
     {"dev_root", "where the device nodes are, for containers and tests", "/dev", NULL,
@@ -286,6 +303,8 @@ static const struct shep_source_ops ops = {
     .attach = serial_attach,
     .detach = serial_detach,
     .stop = serial_stop,
+    .judge = serial_judge,
+    .reset = serial_reset,
 };
 
 static const struct shep_plugin plugin = {
