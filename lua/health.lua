@@ -344,6 +344,12 @@ local EVENTS = {
     ["plugin.refused"] = { 2, function() return t("A plugin was refused") end },
     ["device.found"] = { 0, function() return t("An unknown device appeared") end },
     ["device.lost"] = { 0, function() return t("An unknown device went away") end },
+    ["device.doubt"] = { 1, function() return t("Which board is this?") end },
+    ["payout.changed"] = { 2, function() return t("Payout changed") end },
+    ["payout.acknowledged"] = { 0, function() return t("Payout alarm acknowledged") end },
+    ["ports.lost"] = { 2, function() return t("Many ports went at once") end },
+    ["ports.back"] = { 0, function() return t("Ports are back") end },
+    ["port.flapping"] = { 1, function() return t("Its port comes and goes") end },
 }
 local STATUS = {
     online = function() return t("online") end, idle = function() return t("idle") end,

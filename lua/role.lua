@@ -1,7 +1,13 @@
 -- What the visitor may do. A page leaves out the controls that its visitor may not use; the daemon checks each request itself.
+local locale = require "locale"
+
 local role = {}
+local t = locale.translate
 
 local RANK = { none = 0, viewer = 1, operator = 2, admin = 3 }
+
+--- The roles that a user or a token can have, each includes those before it.
+role.all = { "viewer", "operator", "admin" }
 
 --- Whether the visitor has a role, or one that includes it.
 --
@@ -11,6 +17,34 @@ local RANK = { none = 0, viewer = 1, operator = 2, admin = 3 }
 function role.may(name)
     local wanted = RANK[name] or error(("role.may: there is no role %q"):format(tostring(name)), 2)
     return (RANK[shepherd.request.role] or 0) >= wanted
+end
+
+local WORDS = { none = t("nobody"), viewer = t("viewer"), operator = t("operator"), admin = t("admin") }
+local ABOUT = {
+    viewer = t("looks; addresses are shortened"),
+    operator = t("manages miners, pools, addresses and devices"),
+    admin = t("everything; users, tokens, payouts and backups too"),
+}
+
+--- A role in the language of the page: "operator".
+-- @param name of the role
+-- @return text; a name that is none as it is
+function role.word(name)
+    return WORDS[name] or name
+end
+
+--- What a role may do, in words.
+-- @param name of the role
+-- @return text; nil for none
+function role.about(name)
+    return ABOUT[name]
+end
+
+--- All of them for partials/field: { { "viewer", "viewer: looks; …" }, … }.
+function role.choices()
+    local out = {}
+    for i, name in ipairs(role.all) do out[i] = { name, ("%s: %s"):format(WORDS[name], ABOUT[name]) } end
+    return out
 end
 
 return role

@@ -52,8 +52,6 @@ function payout.of(miner_id)
     return by_id[miner_id]
 end
 
-payout.words = { address = t("address"), pool = t("pool") }
-
 --- A text shortened in the middle: both ends are what people compare. Pools keep more of it.
 function payout.shorten(text)
     local length = utf8.len(text)
