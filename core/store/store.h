@@ -32,6 +32,9 @@ struct store_conf {
 int store_open(const struct store_conf *conf, struct loop *loop, struct store **out, char *err,
                size_t err_cap, int *pid_out);
 void store_close(struct store *store); /* writes everything, checkpoints, joins; at most 5 s */
+/* The same lock without a database, for a command that replaces it: a descriptor, closed when all
+ * is done; SHEP_E_BUSY, SHEP_E_IO with text. Any thread. */
+int store_lock(const char *data_dir, char *err, size_t err_cap, int *pid_out);
 
 /* ---- miners: small, so start-up reads are synchronous and later changes go through the writer
  * ---- */
