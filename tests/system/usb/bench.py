@@ -2,12 +2,14 @@
 
 plugger (C, umockdev) makes the devices; the real daemon runs under two preloads and takes them for real. README.md says how.
 """
+import http.client
 import importlib.util
 import json
 import os
 import pathlib
 import re
 import subprocess
+import threading
 import urllib.parse
 
 HERE = pathlib.Path(__file__).parent
@@ -45,7 +47,8 @@ def options_lua(**options):
 
 
 def _quote(word):
-    return urllib.parse.quote(str(word), safe="/:.,-_=>+") or "%20"
+    """One word of a command, text or bytes."""
+    return urllib.parse.quote(word if isinstance(word, bytes) else str(word), safe="/:.,-_=>+") or "%20"
 
 
 class Board:
@@ -112,7 +115,10 @@ class Bench:
         self.directory = pathlib.Path(directory)
         self.shim = self.directory / "shim"
         self.shim.mkdir()
-        self.shim.chmod(0o777)
+        (self.shim / "udevd").touch()
+        self.views = self.directory / "views"
+        (self.views / "api").mkdir(parents=True)
+        (self.views / "api" / "flock.lua").write_text("return shepherd.config().flock\n")
         self.daemons = []
         env = {**os.environ, "LD_PRELOAD": BED, **sanitizer_env(leaks=False)}
         self.process = subprocess.Popen([str(TOOLS / "plugger")], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
@@ -153,7 +159,7 @@ class Bench:
             self._answer("ok")
 
     def mute(self):
-        """udev events reach nobody from here on."""
+        """udev events reach nobody from here on that listens now."""
         self.command("mute")
 
     def unmute(self, overrun_by=None):
@@ -163,6 +169,11 @@ class Bench:
         self.command("unmute")
         if overrun_by:
             overrun_by.event("change")
+
+    def end_udevd(self):
+        """As in a container: sysfs and nodes come and go, and nobody tells."""
+        (self.shim / "udevd").unlink()
+        self.mute()
 
     def hold(self, what, name):
         """open() of the port, or requests about its modem lines ("open", "modem"), block until let_go()."""
@@ -199,8 +210,7 @@ class Bench:
                **sanitizer_env(), **kwargs.pop("env", {})}
         if "plugins" not in config:
             config = options_lua(serial={"listen": "known"}) + config
-        if "offline" not in config:
-            config = "offline = true\n" + config
+        config = f'offline = true\nview_dirs = {{ "{self.views}" }}\n' + config
         self.daemons.append(Daemon(directory, config, env=env, **kwargs))
         return self.daemons[-1].start() if start else self.daemons[-1]
 
@@ -240,8 +250,65 @@ def devices(daemon):
     return json.loads(body)
 
 
+def post_later(daemon, path, fields):
+    """A POST as a program sends it, on a thread: a function that waits for (status, answer)."""
+    result = {}
+
+    def run():
+        connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=DEADLINE_S)
+        connection.request("POST", path, json.dumps(fields),
+                           {"Content-Type": "application/json", "Accept": "application/json"})
+        response = connection.getresponse()
+        result["status"], result["body"] = response.status, response.read()
+        connection.close()
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+
+    def wait():
+        thread.join(DEADLINE_S)
+        assert "body" in result, f"POST {path}: no answer; log:\n{daemon.log[-2000:]}"
+        try:
+            return result["status"], json.loads(result["body"])
+        except ValueError:
+            raise AssertionError(f"POST {path}: {result}") from None
+    return wait
+
+
+def post(daemon, path, **fields):
+    """A POST that must be taken; the answer."""
+    status, body = post_later(daemon, path, fields)()
+    assert status == 200 and body["success"] is True, (path, fields, status, body)
+    return body
+
+
 def strays(daemon):
     return {d["port_path"]: d for d in devices(daemon) if d["type"] == "stray"}
+
+
+def flock(daemon):
+    """What the settings page reads: shepherd.config().flock, through a view of the bench."""
+    response, body = daemon.get("/api/flock")
+    assert response.status == 200, body
+    return json.loads(body)
+
+
+def found(daemon, port_path):
+    """What is plugged in there; None: nothing."""
+    return next((d for d in flock(daemon)["devices"] if d["port_path"] == port_path), None)
+
+
+def wait_found(daemon, port_path, condition=lambda device: True, what="is found"):
+    def check():
+        device = found(daemon, port_path)
+        return device if device and condition(device) else None
+    return wait_for(check, f"{port_path}: {what}; log:\n{daemon.log[-2000:]}")
+
+
+def accept(daemon, port_path, name):
+    """Takes what is plugged in there into the flock, under this name."""
+    post(daemon, "/devices/accept", key=wait_found(daemon, port_path)["key"], name=name)
+    return wait_for(lambda: daemon.miner(name), f"{name} is a miner")
 
 
 def events(daemon, name=None):

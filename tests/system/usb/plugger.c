@@ -105,6 +105,14 @@ static void board_drop_if_gone(struct board *board)
 
 /* ---- the node ---- */
 
+/* /dev/serial/by-path/…, as udev's rules make it for ports of bridges. */
+static void link_path(const struct board *board, char out[static PATH])
+{
+    snprintf(out, PATH, "%s/dev/serial/by-path/pci-0000:00:14.0-usb-0:%s:1.%d%s", root,
+             strchr(board->port, '-') + 1, atoi(board->iface),
+             strstr(board->name, "ACM") ? "" : "-port0");
+}
+
 static void node_path(const struct board *board, char out[static PATH])
 {
     snprintf(out, PATH, "%s/dev/%s", root, board->name);
@@ -124,12 +132,26 @@ static void node_make(struct board *board)
         die("tcsetattr");
     fcntl(board->master, F_SETFL, O_NONBLOCK);
     fcntl(board->master, F_SETFD, FD_CLOEXEC);
-    snprintf(path, sizeof path, "%s/dev", root);
-    mkdir(path, 0755);
     node_path(board, path);
     unlink(path);
     if (symlink(slave_name, path) < 0)
         die(path);
+    link_path(board, path);
+    unlink(path);
+    snprintf(slave_name, sizeof slave_name, "../../%.40s", board->name);
+    if (symlink(slave_name, path) < 0)
+        die(path);
+}
+
+static void folders_make(void)
+{
+    static const char *const folders[] = {"/dev", "/dev/serial", "/dev/serial/by-path"};
+    char path[PATH];
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path, sizeof path, "%s%s", root, folders[i]);
+        if (mkdir(path, 0755) < 0 && errno != EEXIST)
+            die(path);
+    }
 }
 
 /* ---- sysfs ---- */
@@ -288,6 +310,8 @@ static void sysfs_remove(struct board *board)
     char path[PATH], interface[PATH];
     event_send(board, "remove");
     node_path(board, path);
+    unlink(path);
+    link_path(board, path);
     unlink(path);
     sysfs_drop(board->tty);
     interface_path(board, interface);
@@ -592,6 +616,7 @@ int main(void)
     }
     root = umockdev_testbed_get_root_dir(bed);
     chmod(root, 0777); /* a program without root binds its socket in it */
+    folders_make();
     answer("bed %s", root);
     struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
     do

@@ -13,6 +13,7 @@
  *   lines         a shared table: state of the lines by number of the pts
  *   open.NAME     as long as this file is there, open() of /dev/NAME blocks
  *   modem.NAME    … and requests about its modem lines
+ *   udevd         as long as it is there, udevd seems to run
  *   overrun       the next receive on a udev monitor finds that the kernel threw events away
  * Threads: any. */
 #include <dlfcn.h>
@@ -193,6 +194,28 @@ WRAP_OPEN(open64)
 WRAP_OPEN_2(__open_2)
 WRAP_OPEN_2(__open64_2)
 
+/* The number of a node is that of the pseudo-terminal behind it, as its descriptors have it: the
+ * bed gives the number that its sysfs has, and nobody would be found who has the port open. */
+#define WRAP_STAT(name, type)                                                                      \
+    EXPORT int name(const char *path, type *out)                                                   \
+    {                                                                                              \
+        static int (*next)(const char *, type *);                                                  \
+        struct stat real;                                                                          \
+        char node[512];                                                                            \
+        if (!next)                                                                                 \
+            next = (int (*)(const char *, type *))next_function(#name);                            \
+        int rc = next(path, out), saved = errno;                                                   \
+        const char *bed = getenv("UMOCKDEV_DIR");                                                  \
+        if (rc == 0 && bed && strncmp(path, "/dev/tty", 8) == 0 &&                                 \
+            snprintf(node, sizeof node, "%s%s", bed, path) < (int)sizeof node &&                   \
+            syscall(SYS_newfstatat, AT_FDCWD, node, &real, 0) == 0)                                \
+            out->st_rdev = real.st_rdev;                                                           \
+        errno = saved;                                                                             \
+        return rc;                                                                                 \
+    }
+WRAP_STAT(stat, struct stat)
+WRAP_STAT(stat64, struct stat64)
+
 /* Whether the kernel would drop the lines when this descriptor, the only one, is closed. */
 static bool hangs_up_on_close(int fd)
 {
@@ -261,7 +284,20 @@ EXPORT int ioctl(int fd, unsigned long request, ...)
     return next(fd, request, value);
 }
 
-/* ---- events that the kernel threw away ---- */
+/* ---- udevd, and events that the kernel threw away ---- */
+
+/* By this file programs and libudev tell whether udevd runs. */
+EXPORT int access(const char *path, int mode)
+{
+    static int (*next)(const char *, int);
+    if (strcmp(path, "/run/udev/control") == 0) {
+        errno = ENOENT;
+        return flag_is_set("", "udevd") ? 0 : -1;
+    }
+    if (!next)
+        next = (int (*)(const char *, int))next_function("access");
+    return next(path, mode);
+}
 
 static bool is_monitor(int fd)
 {
