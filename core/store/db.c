@@ -152,6 +152,20 @@ int db_exec_ints(sqlite3 *db, const char *sql, const int64_t *params, size_t n_p
     return db_ints(db, sql, params, n_params, NULL, 0);
 }
 
+char *db_uri_dup(const char *path, const char *params)
+{
+    struct buf uri = {0};
+    buf_add_str(&uri, path[0] == '/' ? "file://" : "file:");
+    for (const char *c = path; *c; c++) {
+        if (*c == '%' || *c == '?' || *c == '#')
+            buf_printf(&uri, "%%%02x", (unsigned char)*c);
+        else
+            buf_add(&uri, c, 1);
+    }
+    buf_printf(&uri, "?%s", params);
+    return buf_take(&uri);
+}
+
 /* ---- opening ---- */
 
 static int configure(sqlite3 *db)
@@ -227,7 +241,7 @@ static int open_once(const char *path, sqlite3 **db, struct db_open_result *res)
     if (rc == SQLITE_OK)
         rc = use_wal(*db);
     if (rc == SQLITE_OK)
-        rc = migrations_run(*db, version);
+        rc = migrations_run(*db, version, migrations_newest());
     return rc;
 }
 

@@ -9,6 +9,9 @@
 
 #include <pthread.h>
 #include <sqlite3.h>
+#include <stdatomic.h>
+#include <sys/types.h>
+#include <time.h>
 
 enum {
     STORE_APPLICATION_ID = 0x53484550, /* "SHEP" */
@@ -117,8 +120,10 @@ struct batch {
     struct job job;
 };
 
-struct get { /* a roll-up query, and then its rows */
+struct copy;
+struct get { /* a roll-up query, and then its rows; or a copy that is asked for */
     struct get *next;
+    struct copy *copy; /* NULL: a query */
     uint32_t period_s, metric;
     char *metric_name;
     int64_t from_ms, to_ms, asked_us;
@@ -192,8 +197,33 @@ int db_exec_ints(sqlite3 *db, const char *sql, const int64_t *params, size_t n_p
 void db_bind(sqlite3_stmt *stmt, const char *params, unsigned n_params); /* of a record */
 int db_step(sqlite3_stmt *stmt); /* step once and reset; SQLITE_OK for done and row */
 
+/* "file:…?params" of a path, whatever is in it; owned. */
+char *db_uri_dup(const char *path, const char *params);
+
 int migrations_newest(void);
-int migrations_run(sqlite3 *db, int from_version);
+int migrations_run(sqlite3 *db, int from_version, int to_version);
+
+/* ---- databases that are not ours to write; any thread ---- */
+
+enum { ATREST_VALUE_MAX = 1000000 }; /* of one row or value */
+struct atrest_file {
+    bool is_file;
+    dev_t dev;
+    ino_t ino; /* 0: not there */
+    off_t bytes;
+    struct timespec changed;
+};
+struct atrest_look {
+    struct atrest_file db, wal, journal;
+};
+void atrest_look(const char *path, struct atrest_look *out);
+bool atrest_same(const struct atrest_look *a, const struct atrest_look *b);
+/* Looks, and says what is no database at first sight: 0, SHEP_E_FORMAT, SHEP_E_IO. */
+int atrest_begin(const char *path, struct atrest_look *out, char *err, size_t err_cap);
+/* SQLite's rc; *out is to be closed in any case. */
+int atrest_open(const char *path, const struct atrest_look *look, sqlite3 **out);
+/* The error in words; SHEP_E_FORMAT or SHEP_E_IO. */
+int atrest_explain(const char *path, sqlite3 *db, int rc, char *err, size_t err_cap);
 
 /* ---- the index of lines by minute, held in memory for the newest minute ---- */
 
@@ -278,6 +308,8 @@ struct writer {
     unsigned n_moved_aside;
     bool anew; /* the file was opened again in another's place: the miners are to be put there */
     struct complain trouble, odd;
+    pthread_t copier;
+    bool has_copier;
     bool ballast_spent; /* the disk is nearly full */
     char notice[256];   /* shown as the problem while nothing worse is */
 };
@@ -329,6 +361,8 @@ struct store {
     void *commit_arg;
     void (*state_fn)(bool degraded, const char *problem, void *arg);
     void *state_arg;
+    bool copy_running;       /* loop */
+    atomic_bool copy_cancel; /* told by the loop, read by the copier */
 };
 
 /* ---- one record from the loop: begin takes the queue's lock, end gives it back ---- */
@@ -373,6 +407,7 @@ void queue_free(struct queue *q);
 /* Lock held: room for a record of that class? Then the batch to add to. NULL: full. */
 struct batch *queue_begin(struct queue *q, enum rec_class cls);
 void queue_end(struct queue *q, struct batch *batch, size_t before_bytes, bool urgent);
+void queue_ask(struct queue *q, struct get *get);       /* takes the lock, and get */
 bool queue_job(struct queue *q, const struct job *job); /* lock held; false: full */
 enum queue_says {
     QUEUE_BATCH,
@@ -407,5 +442,8 @@ bool rc_is_record(int rc);                           /* the record's fault, not 
 int retention_run(struct store *store, bool urgent); /* SQLITE_OK, or what went wrong */
 int job_run(struct store *store, const struct job *job);
 void get_run(struct writer *w, struct get *get);
+void copy_begin(struct store *store, struct get *get); /* takes get */
+bool copy_join(struct writer *w, int64_t wait_ms);     /* 0: as long as it takes; false: it hangs */
+void copy_answer(struct get *get);                     /* calls done, frees all but get */
 bool counter_known(struct store *store, const char *name);
 #endif

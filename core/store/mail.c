@@ -40,7 +40,10 @@ static void mail_free(struct mailbox *mail)
 
 void get_answer(struct get *get)
 {
-    get->fn(get->rows, get->n_rows, get->err, get->arg);
+    if (get->copy)
+        copy_answer(get);
+    else
+        get->fn(get->rows, get->n_rows, get->err, get->arg);
     free(get->rows);
     free(get->metric_name);
     free(get);
@@ -88,7 +91,7 @@ static void deliver(struct store *store, uint32_t bits, struct state_note *notes
         store->commit_fn(bits & MAIL_LINES, bits & MAIL_EVENTS, store->commit_arg);
     while (gets) {
         struct get *next = gets->next;
-        if (!store)
+        if (!store && !gets->copy) /* a copy that was made is there */
             gets->err = SHEP_E_GONE;
         get_answer(gets);
         gets = next;

@@ -184,10 +184,10 @@ static int run_step(sqlite3 *db, const char *sql, int version)
     return rc;
 }
 
-int migrations_run(sqlite3 *db, int from_version)
+int migrations_run(sqlite3 *db, int from_version, int to_version)
 {
     int rc = SQLITE_OK;
-    for (int v = from_version; rc == SQLITE_OK && v < migrations_newest(); v++)
+    for (int v = from_version; rc == SQLITE_OK && v < to_version; v++)
         rc = run_step(db, migrations[v], v + 1);
     return rc;
 }

@@ -353,15 +353,9 @@ void store_rollup_get(struct store *store, uint32_t period_s, uint32_t metric,
                         .metric_name = shep_strdup(metric_name),
                         .from_ms = from_ms,
                         .to_ms = to_ms,
-                        .asked_us = real_mono_us(),
                         .fn = fn,
                         .arg = arg};
-    struct queue *q = &store->queue;
-    pthread_mutex_lock(&q->lock);
-    *q->gets_last = get;
-    q->gets_last = &get->next;
-    pthread_cond_signal(&q->wake);
-    pthread_mutex_unlock(&q->lock);
+    queue_ask(&store->queue, get);
 }
 
 void store_kv_put(struct store *store, const char *plugin, const char *key, const char *value)

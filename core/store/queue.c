@@ -126,6 +126,16 @@ bool queue_job(struct queue *q, const struct job *job)
     return true;
 }
 
+void queue_ask(struct queue *q, struct get *get)
+{
+    get->asked_us = real_mono_us();
+    pthread_mutex_lock(&q->lock);
+    *q->gets_last = get;
+    q->gets_last = &get->next;
+    pthread_cond_signal(&q->wake);
+    pthread_mutex_unlock(&q->lock);
+}
+
 static struct batch *take_first(struct queue *q)
 {
     struct batch *batch = q->first;

@@ -208,6 +208,7 @@ void store_close(struct store *store)
     if (!store)
         return;
     struct queue *q = &store->queue;
+    store->copy_cancel = true;
     pthread_mutex_lock(&q->lock);
     q->closing = true;
     q->close_by_us = real_mono_us() + CLOSE_WRITE_MS * 1000;
@@ -222,6 +223,8 @@ void store_close(struct store *store)
         log_error("store", "the disk of %s does not answer; not waiting any longer", store->dir);
         return;
     }
+    if (store->writer.has_copier) /* as above: it will still look at the store */
+        return;
     mail_close(store->mail);
     store_free(store);
 }

@@ -24,7 +24,8 @@ enum {
     WAL_FAR_TOO_LONG =
         8, /* times the limit: then wait for the readers that keep it from restarting */
     CLOSE_BUSY_MS = 200,
-    FINISH_TRIES = 2 /* the index and the latest readings; no line depends on it */
+    CLOSE_COPY_MS = 1000, /* it was told to end */
+    FINISH_TRIES = 2      /* the index and the latest readings; no line depends on it */
 };
 
 static int on_wal(void *arg, sqlite3 *db, const char *name, int n_pages)
@@ -254,13 +255,25 @@ static void count_commit(struct store *store, const struct batch *batch, int64_t
         mail_bits(store->mail, bits);
 }
 
+/* What memory holds back goes into the file first, if that can be: a copy is of all there is. */
+static void answer(struct store *store, struct get *get)
+{
+    if (get->copy) {
+        int rc = store->writer.db ? write_txn(store, NULL, true) : SQLITE_OK;
+        if (rc != SQLITE_OK)
+            writer_failed(&store->writer, rc);
+        copy_begin(store, get);
+        return;
+    }
+    get_run(&store->writer, get);
+    mail_get(store->mail, get);
+}
+
 static void pause_between(struct store *store, int64_t pause_ms)
 {
     struct get *get;
-    while ((get = queue_pause(&store->queue, pause_ms))) {
-        get_run(&store->writer, get);
-        mail_get(store->mail, get);
-    }
+    while ((get = queue_pause(&store->queue, pause_ms)))
+        answer(store, get);
 }
 
 static void give_up(struct store *store, const struct batch *batch)
@@ -327,6 +340,8 @@ static void duties(struct store *store)
 static void finish(struct store *store)
 {
     struct writer *w = &store->writer;
+    if (!copy_join(w, CLOSE_COPY_MS))
+        log_error("store", "the copy of the database does not end; its disk does not answer");
     if (w->db)
         sqlite3_busy_timeout(w->db, CLOSE_BUSY_MS);
     for (int tries = 0; tries < FINISH_TRIES; tries++) {
@@ -358,8 +373,7 @@ void *writer_main(void *arg)
         if (says == QUEUE_BATCH) {
             write_batch(store, batch);
         } else if (says == QUEUE_GET) {
-            get_run(w, get);
-            mail_get(store->mail, get);
+            answer(store, get);
         }
         if (clock_mono_us() >= w->duty_us && !queue_closing(&store->queue))
             duties(store);
