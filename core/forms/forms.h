@@ -23,9 +23,11 @@ struct forms_conf { /* all borrowed for the life of the forms */
     size_t n_view_dirs;
     /* Stop cleanly and start again with what lies unpacked in this directory (backup_put()). */
     void (*restore)(const char *unpacked_dir, void *arg);
+    void (*restart)(void *arg); /* stop cleanly and start again */
     void *arg;
 };
 /* Adds the routes; before http_listen(). */
 struct forms *forms_new(const struct forms_conf *conf);
+/* Answers who still waits. Before http_free(); what is still under way ends by itself later. */
 void forms_free(struct forms *forms);
 #endif

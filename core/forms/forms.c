@@ -1,0 +1,363 @@
+/* Routes, and the way of one request: read, handed to its handler, answered. Who waits when the
+ * daemon stops is answered by forms_free(); callbacks that come after that find an ask without
+ * forms. Thread: loop. */
+#include "forms/internal.h"
+
+#include "util/log.h"
+
+struct bound {
+    struct forms *forms;
+    const struct form_route *route;
+};
+
+/* ---- fields ---- */
+
+const char *ask_field(const struct ask *ask, const char *name)
+{
+    return http_form_get(ask->form, name);
+}
+
+bool ask_flag(const struct ask *ask, const char *name)
+{
+    const char *text = ask_field(ask, name);
+    return text && (strcmp(text, "1") == 0 || strcmp(text, "true") == 0 ||
+                    strcmp(text, "on") == 0 || strcmp(text, "yes") == 0);
+}
+
+int64_t ask_number(const struct ask *ask, const char *name)
+{
+    int64_t number = 0;
+    const char *text = ask_field(ask, name);
+    return text && str_to_i64(text, &number) ? number : 0;
+}
+
+json_t *ask_fields_dup(const struct ask *ask)
+{
+    static const char *const not_ours[] = {"csrf", "password", "new_password", "confirm",
+                                           "back", "next",     "key",          "keys"};
+    json_t *fields = json_copy((json_t *)ask->fields);
+    for (size_t i = 0; i < ARRAY_LEN(not_ours); i++)
+        json_object_del(fields, not_ours[i]);
+    return fields;
+}
+
+json_t *forms_text_json(const char *text)
+{
+    json_t *json = text ? json_string(text) : json_null();
+    return json ? json : json_string("(not UTF-8)");
+}
+
+/* ---- audit ---- */
+
+void ask_audit(const struct ask *ask, const char *action, const char *subject, const char *old_text,
+               const char *new_text)
+{
+    access_audit(ask->forms->conf.access, &ask->grant, ask->peer, action, subject, old_text,
+                 new_text);
+}
+
+char *ask_words_dup(const json_t *object)
+{
+    static const char *const secret[] = {"pass", "secret", "token", "csrf"};
+    struct buf out = {0};
+    const char *key;
+    json_t *value;
+    json_object_foreach((json_t *)object, key, value)
+    {
+        bool hidden = json_is_null(value) || (json_is_object(value) && !json_object_size(value));
+        for (size_t i = 0; i < ARRAY_LEN(secret); i++)
+            hidden = hidden || strstr(key, secret[i]);
+        char *text = hidden ? NULL : json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        if (text)
+            buf_printf(&out, "%s%s=%s", out.len ? " " : "", key, text);
+        free(text);
+    }
+    return out.len ? buf_take(&out) : shep_strdup("");
+}
+
+json_t *ask_row_dup(const struct ask *ask, const char *what, int64_t id)
+{
+    json_t *flock = flock_json(ask->forms->conf.flock), *all = json_object_get(flock, what), *row;
+    json_t *found = NULL;
+    size_t i;
+    char key[32];
+    snprintf(key, sizeof key, "%lld", (long long)id);
+    if (json_is_object(all))
+        found = json_object_get(all, key);
+    json_array_foreach(all, i, row)
+    {
+        if (json_integer_value(json_object_get(row, "id")) == id)
+            found = row;
+    }
+    json_incref(found);
+    json_decref(flock);
+    return found;
+}
+
+/* ---- answers ---- */
+
+static void ask_free(struct ask *ask)
+{
+    if (ask->forms)
+        LIST_REMOVE(ask, link);
+    http_form_free(ask->form);
+    free(ask);
+}
+
+bool ask_is_over(struct ask *ask)
+{
+    if (ask->forms)
+        return false;
+    ask_free(ask);
+    return true;
+}
+
+void reply_cookie(struct http_request *request, const char *name, const char *value,
+                  const char *attributes)
+{
+    char *line = shep_asprintf("%s=%s; Path=/; SameSite=Strict%s", name, value, attributes);
+    http_reply_header(request, "Set-Cookie", line);
+    free(line);
+}
+
+/* "ok:Added 'x'." as a cookie that the next page shows once. */
+static void reply_flash(struct http_request *request, bool success, const char *message)
+{
+    struct buf value = {0};
+    buf_add_str(&value, success ? "ok%3A" : "error%3A");
+    for (const unsigned char *p = (const unsigned char *)message; *p; p++) {
+        bool plain = (*p >= '0' && *p <= '9') || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z');
+        if (plain)
+            buf_add(&value, p, 1);
+        else
+            buf_printf(&value, "%%%02X", *p);
+    }
+    reply_cookie(request, "shepherd_flash", value.data, "; Max-Age=60");
+    buf_free(&value);
+}
+
+/* "name: must be …" is about the field name, if the form has one of that name. */
+static void put_field_of(const struct ask *ask, const char *message, json_t *body)
+{
+    size_t len = strcspn(message, ":");
+    char name[65];
+    if (!message[len] || len >= sizeof name)
+        return;
+    str_copy(name, sizeof name, message, len);
+    if (json_object_get(ask->fields, name))
+        json_object_set_new(body, "field", json_string(name));
+}
+
+static void reply_json(struct ask *ask, int status, bool success, const char *message,
+                       json_t *extra)
+{
+    json_t *body = json_object();
+    json_object_set_new(body, "success", json_boolean(success));
+    json_object_set_new(body, "message", forms_text_json(message));
+    if (!success)
+        put_field_of(ask, message, body);
+    json_object_update(body, extra);
+    char *text = json_dumps(body, JSON_COMPACT);
+    http_reply(ask->request, status, "application/json", text, strlen(text));
+    free(text);
+    json_decref(body);
+}
+
+void ask_answer_status(struct ask *ask, int status, bool success, const char *message,
+                       json_t *extra)
+{
+    if (ask->json) {
+        reply_json(ask, status, success, message, extra);
+    } else {
+        reply_flash(ask->request, success, message);
+        http_reply_redirect(ask->request, 302, ask->back);
+    }
+    json_decref(extra);
+    ask_free(ask);
+}
+
+static int status_of(int err)
+{
+    switch (err) {
+    case 0:
+        return 200;
+    case SHEP_E_GONE:
+        return 404;
+    case SHEP_E_BUSY:
+    case SHEP_E_UNSUPPORTED:
+        return 409;
+    case SHEP_E_LIMIT:
+        return 429;
+    case SHEP_E_IO:
+    case SHEP_E_BUG:
+        return 500;
+    default:
+        return 400;
+    }
+}
+
+void ask_answer(struct ask *ask, int err, const char *message, json_t *extra)
+{
+    ask_answer_status(ask, status_of(err), err == 0, message, extra);
+}
+
+void ask_answerf(struct ask *ask, int err, const char *fmt, ...)
+{
+    char message[MESSAGE_MAX];
+    va_list args;
+    va_start(args, fmt);
+    vsnprintf(message, sizeof message, fmt, args);
+    va_end(args);
+    ask_answer(ask, err, message, NULL);
+}
+
+/* ---- what is dear ---- */
+
+void ask_limited(struct ask *ask, const struct access_result *result)
+{
+    if (result->err == SHEP_E_LIMIT) {
+        char seconds[32];
+        snprintf(seconds, sizeof seconds, "%lld", (long long)result->retry_after_s);
+        http_reply_header(ask->request, "Retry-After", seconds);
+    }
+    bool wrong = result->err == SHEP_E_CONFIG;
+    ask_answer_status(ask, wrong ? 403 : status_of(result->err), false,
+                      result->message ? result->message : "That did not work.", NULL);
+}
+
+static void on_confirmed(const struct access_result *result, void *arg)
+{
+    struct ask *ask = arg;
+    if (ask_is_over(ask))
+        return;
+    if (result->err)
+        ask_limited(ask, result);
+    else
+        ask->then(ask);
+}
+
+/* Who is logged in as somebody else than an admin is not asked: it would be no use. Who has not
+ * logged in (this host, tokens) gives the admin's password. */
+void ask_dear(struct ask *ask, void (*then)(struct ask *ask))
+{
+    const char *password = ask_field(ask, "password");
+    struct access *access = ask->forms->conf.access;
+    if (ask->grant.by_cookie && ask->grant.role < ROLE_ADMIN) {
+        ask_answer_status(ask, 403, false, "An admin has to do this.", NULL);
+    } else if (!access_has_admin(access)) {
+        ask_answer_status(ask, 403, false, "There is no admin yet: /setup comes first.", NULL);
+    } else if (!password || !password[0]) {
+        ask_answer_status(ask, 403, false, "password: is asked for again, because this is dear.",
+                          NULL);
+    } else {
+        ask->then = then;
+        access_confirm(access, &ask->grant, ask->peer, password, on_confirmed, ask);
+    }
+}
+
+/* ---- a request becomes an ask ---- */
+
+/* The path of the page that it came from, if that was one of ours. */
+static bool referer_path(const struct http_request *request, char out[BACK_MAX])
+{
+    const char *referer = http_request_header(request, "Referer"),
+               *host = http_request_header(request, "Host");
+    const char *rest = referer ? strstr(referer, "://") : NULL;
+    size_t len = host ? strlen(host) : 0;
+    if (!rest || !len || strncmp(rest + 3, host, len) != 0 || rest[3 + len] != '/')
+        return false;
+    const char *path = rest + 3 + len;
+    if (strlen(path) >= BACK_MAX)
+        return false;
+    str_copy(out, BACK_MAX, path, strlen(path));
+    return true;
+}
+
+static struct ask *ask_new(struct forms *forms, struct http_request *request,
+                           const struct form_route *route)
+{
+    const char *why = NULL, *rest = http_request_rest(request);
+    struct http_form *form = http_form_parse(request, &why);
+    if (!form) {
+        http_reply_error(request, 400, why ? why : "This form cannot be read.");
+        return NULL;
+    }
+    struct ask *ask = shep_alloc(sizeof *ask);
+    ask->forms = forms;
+    ask->request = request;
+    ask->form = form;
+    ask->fields = http_form_json(form);
+    ask->grant = *http_request_grant(request);
+    snprintf(ask->peer, sizeof ask->peer, "%s", http_request_peer(request));
+    ask->json = route->json || http_request_wants_json(request);
+    if (route->back || !referer_path(request, ask->back))
+        snprintf(ask->back, sizeof ask->back, "%s", route->back ? route->back : "/config");
+    if (!rest || !str_to_i64(rest, &ask->id) || ask->id < 0)
+        ask->id = 0;
+    LIST_INSERT_HEAD(&forms->asks, ask, link);
+    return ask;
+}
+
+static void on_post(struct http_request *request, void *arg)
+{
+    const struct bound *bound = arg;
+    struct ask *ask = ask_new(bound->forms, request, bound->route);
+    if (ask)
+        bound->route->fn(ask);
+}
+
+/* ---- life ---- */
+
+static const struct form_route *const groups[] = {
+    session_routes, miners_routes, python_routes, devices_routes, pools_routes,  addresses_routes,
+    users_routes,   payout_routes, backup_routes, restore_routes, service_routes};
+
+static void add_routes(struct forms *forms)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++)
+        for (const struct form_route *route = groups[i]; route->path; route++)
+            n++;
+    forms->bound = shep_alloc_array(n, sizeof *forms->bound);
+    n = 0;
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+        for (const struct form_route *route = groups[i]; route->path; route++, n++) {
+            forms->bound[n] = (struct bound){.forms = forms, .route = route};
+            http_route_for(forms->conf.http, HTTP_POST, route->path, route->role, on_post,
+                           &forms->bound[n]);
+        }
+    }
+}
+
+struct forms *forms_new(const struct forms_conf *conf)
+{
+    struct forms *forms = shep_alloc(sizeof *forms);
+    forms->conf = *conf;
+    forms->owner.name = "forms";
+    LIST_INIT(&forms->asks);
+    forms->uploads = uploads_new(forms);
+    add_routes(forms);
+    http_route_for(conf->http, HTTP_GET, "/api/setup", ROLE_NONE, forms_get_setup, forms);
+    http_route_for(conf->http, HTTP_GET, "/backup/*", ROLE_OPERATOR, forms_get_backup, forms);
+    http_route_for(conf->http, HTTP_POST, "/upload", ROLE_OPERATOR, forms_post_upload, forms);
+    return forms;
+}
+
+void forms_free(struct forms *forms)
+{
+    if (!forms)
+        return;
+    while (!LIST_EMPTY(&forms->asks)) {
+        struct ask *ask = LIST_FIRST(&forms->asks);
+        LIST_REMOVE(ask, link);
+        http_reply_error(ask->request, 503, "The daemon stops; try again in a moment.");
+        ask->request = NULL;
+        ask->forms = NULL; /* its callback frees it */
+    }
+    downloads_free(forms);
+    uploads_free(forms->uploads);
+    loop_sweep(forms->conf.loop, &forms->owner);
+    free(forms->owner.complaint);
+    free(forms->bound);
+    free(forms);
+}
