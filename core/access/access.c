@@ -3,6 +3,8 @@
 
 #include <sodium.h>
 
+struct loop_owner access_owner = {.name = "access"};
+
 void access_changed(struct access *access)
 {
     if (access->changed)
@@ -37,7 +39,6 @@ struct access *access_new(struct loop *loop, struct store *store, const struct a
     struct access *access = shep_alloc(sizeof *access);
     access->loop = loop;
     access->store = store;
-    access->owner.name = "access";
     TAILQ_INIT(&access->jobs);
     access_conf_set(access, conf);
     for (size_t i = 0; i < ARRAY_LEN(access->next_id); i++)
@@ -49,7 +50,7 @@ struct access *access_new(struct loop *loop, struct store *store, const struct a
     sessions_sweep(access);
     admin_restore(access);
     access->sweep_timer =
-        loop_timer_new(loop, &access->owner, HOUR_MS, HOUR_MS, sessions_sweep, access);
+        loop_timer_new(loop, &access_owner, HOUR_MS, HOUR_MS, sessions_sweep, access);
     return access;
 }
 
@@ -60,7 +61,6 @@ void access_free(struct access *access)
     loop_timer_free(access->sweep_timer);
     password_jobs_end(access);
     free(access->data_dir);
-    free(access->owner.complaint);
     sodium_memzero(access, sizeof *access);
     free(access);
 }

@@ -73,7 +73,6 @@ TAILQ_HEAD(job_list, job);
 struct access {
     struct loop *loop;
     struct store *store;
-    struct loop_owner owner;
     char *data_dir;
     enum access_role loopback, lan;
     void (*changed)(void *arg);
@@ -115,6 +114,7 @@ void setup_code_make(char out[static SETUP_CODE_CHARS + 2]);
 bool setup_code_equal(const char *code, const char *typed);
 
 /* access.c */
+extern struct loop_owner access_owner; /* not of an instance: a worker may outlive that */
 void access_changed(struct access *access);
 int64_t access_id_next(struct access *access, enum store_table table);
 

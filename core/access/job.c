@@ -75,7 +75,7 @@ static void job_next(struct access *access)
         return;
     }
     access->running = job;
-    if (loop_work(access->loop, &access->owner, job_run, job_landed, job) == 0)
+    if (loop_work(access->loop, &access_owner, job_run, job_landed, job) == 0)
         return;
     access->running = NULL;
     access_answer_later(access, job->done, job->arg, SHEP_E_LIMIT,

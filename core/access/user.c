@@ -37,9 +37,14 @@ static bool name_ok(const char *name)
 static const char *user_problem(const struct access *access, const char *name, const char *role,
                                 const char *password)
 {
+    /* what the audit calls who has no login */
+    static const char *const not_names[] = {"loopback", "lan", "nobody", "system"};
     bool is_admin = strcasecmp(name, "admin") == 0;
     if (!name_ok(name))
         return "A user's name has 1 to 32 letters, digits, dots, dashes or underscores.";
+    for (size_t i = 0; i < ARRAY_LEN(not_names); i++)
+        if (strcasecmp(name, not_names[i]) == 0)
+            return "This name is taken by the Shepherd itself.";
     if (access_role_by_name(role) <= ROLE_NONE)
         return "The role of a user is viewer, operator or admin.";
     if (is_admin && access_role_by_name(role) != ROLE_ADMIN)

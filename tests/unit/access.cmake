@@ -1,0 +1,1 @@
+shep_unit_test(access LINK shep_access PkgConfig::SQLITE)
