@@ -147,7 +147,7 @@ static int host_feed(struct shep_ctx *ctx, struct shep_device *dev, const void *
 static int host_device_reading(struct shep_ctx *ctx, struct shep_device *dev,
                                const struct shep_reading *reading)
 {
-    return herd_reading(env_of(ctx)->herd, dev->miner, reading);
+    return device_reading(dev, reading);
 }
 
 static int host_device_event(struct shep_ctx *ctx, struct shep_device *dev,
@@ -155,7 +155,7 @@ static int host_device_event(struct shep_ctx *ctx, struct shep_device *dev,
 {
     if (!event_name(event->event))
         return SHEP_E_BUG;
-    herd_event(env_of(ctx)->herd, dev->miner, event);
+    herd_event(env_of(ctx)->herd, dev->member->miner, event);
     return 0;
 }
 
@@ -193,7 +193,7 @@ static int host_device_opt_bool(struct shep_ctx *ctx, struct shep_device *dev, c
 
 static const char *host_device_name(struct shep_ctx *ctx, struct shep_device *dev)
 {
-    return dev->name;
+    return dev->member->name;
 }
 
 static int host_device_found(struct shep_ctx *ctx, const struct shep_found *found)

@@ -2,13 +2,18 @@
 #ifndef SHEP_PLUGIN_INTERNAL_H
 #define SHEP_PLUGIN_INTERNAL_H
 
+#include "plugin/identity.h"
 #include "plugin/plugin.h"
 
 #include <sys/queue.h>
 
 enum {
     PLUGINS_MAX = 128,
-    FOUND_MAX = 256,      /* USB has 127 devices on a bus; more strangers than that are not ours */
+    FOUND_MAX = 256,         /* USB has 127 devices on a bus; more than that are not ours */
+    FOUND_TEXT_MAX = 256,    /* a USB string has at most 126 characters; a description, two */
+    FOUND_PATH_MAX = 512,    /* by-path names of deep hub trees reach 150 bytes */
+    KNOWN_NOBODYS_MAX = 512, /* of devices that came once and are nobody's, the newest */
+    MOVES_MAX = 8,        /* a board that says ever other addresses is not moved about for ever */
     KV_VALUE_MAX = 65536, /* plugin.h promises it */
     KV_KEYS_MAX = 1024
 };
@@ -42,23 +47,53 @@ struct plugin {
     size_t n_kv;
 };
 
-struct shep_device {
-    LIST_ENTRY(shep_device) link;
+/* A miner that was put: its entry, and its ways in. */
+struct member {
+    LIST_ENTRY(member) link;
+    struct plugins *plugins;
     struct plugin *source;
     struct miner *miner;
-    char *name, *parser, *key; /* key: of a found device that is listened to; else NULL */
+    enum miner_origin origin;
+    char *name, *parser;
     json_t *entry;
+    LIST_HEAD(, shep_device) ways;
+};
+
+/* One way in to one miner. */
+struct shep_device {
+    LIST_ENTRY(shep_device) link;
+    struct plugin *source;        /* that opens it */
+    struct member *member;        /* whose lines these are; may change while it is open (proof.c) */
+    struct found *found;          /* what is plugged in there; NULL: no finder tells of it */
+    bool own;                     /* the entry says where it is: it stays when it is unplugged */
+    json_t *entry;                /* the member's, with "path" where it is now */
+    const char *parser;           /* chosen; NULL: not yet */
     struct ingest_stream *stream; /* NULL until the first byte */
     struct loop_timer *tick;      /* armed while an unfinished line waits */
     bool heard_out;               /* after the silence, the port was read once more */
-    bool attached;
+    bool attached, up;
 };
 
+/* What is plugged in. */
 struct found {
-    char *key, *path, *port_path, *description, *vendor_id, *product_id, *serial;
-    struct plugin *source;
-    bool listened;
+    struct plugin *finder, *opener; /* opener NULL: nobody opens such a device */
+    char *finder_key, *path, *port_path, *hub, *description, *vendor_id, *product_id, *serial;
+    char mac[ID_MAC_MAX]; /* told, or heard; "": not known */
+    struct id_facts facts;
+    char key[ID_KEY_MAX];
+    uint32_t judged; /* SHEP_JUDGE_… */
+    struct member *owner;
+    struct shep_device *way; /* NULL: not opened */
+    enum id_by by;           /* what ties it to its owner */
+    enum id_doubt doubt;
+    char *doubt_text;
+    int64_t maybe_id;
+    bool ignored, worker_heard, gone; /* gone: hung up or lost, and told to ports.c */
+    unsigned moves;
+    int64_t since_ms;
 };
+
+struct ports; /* ports.c */
 
 struct plugins {
     struct plugin *items[PLUGINS_MAX];
@@ -66,10 +101,14 @@ struct plugins {
     struct ingest_parser parsers[PLUGINS_MAX];
     struct ingest_parsers parser_list;
     struct plugin_env env;
-    LIST_HEAD(, shep_device) devices;
-    struct found found[FOUND_MAX];
+    LIST_HEAD(, member) members;
+    struct found *found[FOUND_MAX];
     size_t n_found;
+    struct known **known;
+    size_t n_known, cap_known;
+    struct ports *ports; /* NULL until something is unplugged */
     bool running;
+    int settling; /* over 0: found_review() would be called from within itself */
 };
 
 extern const struct shep_host plugin_host; /* host.c */
@@ -96,11 +135,88 @@ int option_float(const struct shep_option *table, uint32_t stride, const json_t 
 int option_bool(const struct shep_option *table, uint32_t stride, const json_t *values,
                 const char *name, int *out);
 
-/* device.c */
+/* device.c: one way in, and the stream from its bytes to the herd and the store */
 int device_feed(struct shep_device *dev, const void *bytes, size_t len);
+int device_reading(struct shep_device *dev, const struct shep_reading *reading);
 void device_link(struct shep_device *dev, bool up, const char *why);
+/* found NULL: where the member's entry says. */
+struct shep_device *way_new(struct member *member, struct found *found);
+void way_attach(struct shep_device *dev);
+void way_detach(struct shep_device *dev, const char *why);
+void way_free(struct shep_device *dev, const char *why);
+/* The same bytes, another miner's from here on. */
+void way_move(struct shep_device *dev, struct member *member, const char *why);
+/* From the entry of its member, as it is now. */
+void way_configure(struct shep_device *dev);
+
+/* miner.c: the miners that were put */
+struct member *member_by_name(const struct plugins *plugins, const char *name);
+struct member *member_by_id(const struct plugins *plugins, int64_t id);
+const char *member_text(const struct member *member, const char *key);
+/* Up when any of its ways is. */
+void member_link(struct member *member, const char *why);
+int member_rename(struct member *member, const char *name);
+void member_set_device(struct member *member, const char *key);
+void member_free(struct member *member);
+void members_attach_all(struct plugins *plugins);
+void members_close(struct plugins *plugins);
+
+/* known.c: every key that was ever seen, and whose it is */
+struct known *known_find(const struct plugins *plugins, const char *key);
+/* The member's entry names this key. */
+void known_claim(struct plugins *plugins, const char *key, const struct member *member);
+/* Writes it through. found NULL: nothing is known but the key. */
+void known_put(struct plugins *plugins, const char *key, const struct found *found,
+               int64_t miner_id, bool present);
+void known_forget(struct plugins *plugins, const char *key);
+void known_forget_miner(struct plugins *plugins, int64_t miner_id, const char *prefix);
+/* The places that stand for the miner, but that of this device. */
+void known_forget_places(struct plugins *plugins, int64_t miner_id, const struct found *except);
+/* Does the miner have an address? */
+bool known_has_mac(const struct plugins *plugins, int64_t miner_id);
+void known_close(struct plugins *plugins);
+
+/* found.c: what is plugged in */
 int device_found(struct plugin *source, const struct shep_found *found);
 int device_lost(struct plugin *source, const char *key);
-void devices_close(struct plugins *plugins);
-void devices_attach_all(struct plugins *plugins);
+/* Something about the miners changed: whose is what? */
+void found_review(struct plugins *plugins);
+/* Its rows in the store: whose it is, and that it is there. */
+void found_save(struct found *found, bool present);
+void found_settle_all(struct plugins *plugins);
+/* Where a miner is, leaving one device aside. */
+enum id_presence found_presence(const struct found *except, const struct member *member);
+void found_share_serial(struct found *found);
+void found_bind(struct found *found, struct member *owner, enum id_by by);
+void found_unbind(struct found *found, const char *why);
+void found_close(struct plugins *plugins);
+void found_event(struct plugins *plugins, uint32_t event_id, const struct member *member,
+                 const char *text);
+
+/* adopt.c: what people say about them */
+/* A miner of the herd for a stranger; the device is not tied to it yet. */
+struct member *found_stranger_member(struct found *found);
+/* A stranger's miner that nothing is tied to any more goes; its lines become another's, or stay. */
+void stranger_retire(struct member *stranger, const struct member *into);
+
+/* proof.c: what their logs say */
+void proof_heard(struct shep_device *dev, const struct shep_reading *reading);
+/* The address that was heard is its owner's from here on. */
+void proof_address(struct found *found);
+/* Another miner's from here on; why: for the one whose it was. */
+void found_move(struct found *found, struct member *member, enum id_by by, const char *why);
+/* It is not its owner, and nobody else we know. */
+void found_estrange(struct found *found, const char *why);
+void doubt_set(struct found *found, enum id_doubt doubt, const struct member *maybe,
+               const char *fmt, ...) SHEP_PRINTF(4, 5);
+void doubt_clear(struct found *found);
+/* The miner has turned up: nobody else is taken for it. */
+void doubt_resolve(struct plugins *plugins, const struct member *member);
+
+/* ports.c: many at once, and again and again */
+void ports_went(struct found *found);
+void ports_came(struct found *found);
+void ports_stranger(struct found *found, uint32_t event_id); /* device.found, device.lost */
+void ports_tick(struct plugins *plugins);
+void ports_close(struct plugins *plugins);
 #endif

@@ -240,7 +240,7 @@ static void load_dir(struct plugins *plugins, const char *dir)
 struct plugins *plugins_load(const struct plugins_conf *conf)
 {
     struct plugins *plugins = shep_alloc(sizeof *plugins);
-    LIST_INIT(&plugins->devices);
+    LIST_INIT(&plugins->members);
     if (conf->shipped_dir)
         load_dir(plugins, conf->shipped_dir);
     for (size_t i = 0; i < conf->n_dirs; i++)

@@ -66,9 +66,9 @@ void plugins_stop(struct plugins *plugins);
 
 /* A configured miner: makes or changes its row in the store, its miner in the herd (readings stay)
  * and its device. The entry is an object that plugins_check_miner() found no mistake in; the same
- * entry again changes nothing, and one that differs in words for people only (location, group, tags,
- * and the object "about", which core/flock keeps there: notes and the like) leaves the port open.
- * 0; SHEP_E_CONFIG: no such source. */
+ * entry again changes nothing, and one that differs in words for people only (location, group,
+ * tags, and the object "about", which core/flock keeps there: notes and the like) leaves the port
+ * open. 0; SHEP_E_CONFIG: no such source. */
 int plugins_miner_put(struct plugins *plugins, const json_t *entry, enum miner_origin origin);
 /* Detaches and removes it from the herd; its history stays. SHEP_E_GONE: no such miner. */
 int plugins_miner_remove(struct plugins *plugins, const char *name);
@@ -89,11 +89,13 @@ int plugins_miner_reset(struct plugins *plugins, const char *name);
 struct plugin_found { /* borrowed for the call */
     const char *key;  /* its lasting identity: "mac:…", "usb:VID:PID:SERIAL", "port:1-1.2" */
     const char *path, *port_path, *hub, *description, *vendor_id, *product_id, *serial, *mac;
-    const char *source; /* that opens it */
-    const char *miner;  /* whose it is, listened to or not; NULL: a stranger */
-    const char *doubt;  /* a question for people: which board is this? NULL: none */
-    const char *maybe;  /* the miner that the doubt is about; NULL: none */
-    bool listened;      /* open, or to be opened again and again */
+    const char *source; /* that opens it; NULL: nobody does */
+    const char *miner; /* whose it is; of a stranger that is listened to: its MINER_FOUND one; NULL:
+                          a stranger that is not listened to */
+    const char *doubt; /* a question for people: which board is this? NULL: none */
+    const char *maybe; /* the miner that the doubt is about; NULL: none */
+    bool listened;     /* open, or to be opened again and again */
+    bool stranger;     /* not accepted: nobody's, or a MINER_FOUND one's */
     bool plausible, native, bootloader, ignored;
     int64_t since_ms; /* when it was plugged in, or the daemon started */
 };

@@ -122,13 +122,17 @@ void plugins_start(struct plugins *plugins)
         if (plugins->items[i]->loaded)
             start(plugins->items[i]);
     plugins->running = true;
-    devices_attach_all(plugins);
+    members_attach_all(plugins);
+    found_settle_all(plugins);
 }
 
 void plugins_stop(struct plugins *plugins)
 {
     plugins->running = false;
-    devices_close(plugins);
+    members_close(plugins);
+    found_close(plugins);
+    ports_close(plugins);
+    known_close(plugins);
     for (size_t i = plugins->n; i-- > 0;) {
         struct plugin *plugin = plugins->items[i];
         if (!plugin->started)

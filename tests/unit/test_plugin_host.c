@@ -51,7 +51,6 @@ static int setup(void **state)
     t.plugin.ctx.plugin = &t.plugin;
     t.ctx = &t.plugin.ctx;
     t.plugins.items[t.plugins.n++] = &t.plugin;
-    LIST_INIT(&t.plugins.devices);
     plugins_prepare(&t.plugins, &(struct plugin_env){.loop = t.fix.loop,
                                                      .topics = t.topics,
                                                      .herd = t.herd,

@@ -1,0 +1,624 @@
+/* What is plugged in: add, remove, move, swap, many at once, equal serial numbers, none. */
+#include "unit/found_fixture.h"
+
+#define CH340(key_, path_, port_)                                                                  \
+    &(struct board)                                                                                \
+    {                                                                                              \
+        .key = key_, .path = path_, .port = port_, .vid = "1a86", .pid = "7523"                    \
+    }
+#define CP2102(key_, path_, port_, serial_)                                                        \
+    &(struct board)                                                                                \
+    {                                                                                              \
+        .key = key_, .path = path_, .port = port_, .vid = "10c4", .pid = "ea60", .serial = serial_ \
+    }
+
+#define A_MAC "a0:b1:c2:00:00:01"
+#define B_MAC "a0:b1:c2:00:00:02"
+#define C_MAC "a0:b1:c2:00:00:03"
+
+static void start(void)
+{
+    plugins_start(&t.plugins);
+}
+
+/* Two accepted CH340 boards in 1-1.2 and 1-1.3. */
+static void two_boards(void)
+{
+    start();
+    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
+    plug(CH340("k3", "/dev/ttyUSB1", "1-1.3"));
+    assert_int_equal(accept("port:1-1.2", "BARN-01"), 0);
+    assert_int_equal(accept("port:1-1.3", "BARN-02"), 0);
+    forget_events();
+}
+
+static void a_stranger_is_listened_to_and_accepted(void **state)
+{
+    start();
+    plug(CH340("k", "/dev/ttyUSB0", "1-1.2"));
+    assert_string_equal(who("/dev/ttyUSB0"), "1-1.2");
+    assert_int_equal(events_of("device.found"), 1);
+    assert_int_equal(miner_origin(herd_miner_by_name(t.herd, "1-1.2")), MINER_FOUND);
+    assert_true(json_is_true(json_object_get(shown("/dev/ttyUSB0"), "stranger")));
+    say("/dev/ttyUSB0", "rate=5");
+    int64_t id = miner_id(herd_miner_by_name(t.herd, "1-1.2"));
+    assert_int_equal(accept("nothing", "BARN-01"), SHEP_E_GONE);
+    size_t before = t.n_attached;
+    assert_int_equal(accept("port:1-1.2", "BARN-01"), 0);
+    assert_int_equal(t.n_attached, before); /* it stays open */
+    struct miner *miner = herd_miner_by_name(t.herd, "BARN-01");
+    assert_int_equal(miner_id(miner), id);
+    assert_int_equal(miner_origin(miner), MINER_FROM_DB);
+    assert_null(herd_miner_by_name(t.herd, "1-1.2"));
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
+    assert_false(json_is_true(json_object_get(shown("/dev/ttyUSB0"), "stranger")));
+    assert_string_equal(
+        json_string_value(json_object_get(plugins_miner_entry(&t.plugins, "BARN-01"), "device")),
+        "port:1-1.2");
+    assert_int_equal(accept("port:1-1.2", "BARN-02"), SHEP_E_BUSY); /* it is a miner already */
+}
+
+static void nothing_is_opened_unasked(void **state)
+{
+    t.judge = SHEP_JUDGE_PLAUSIBLE;
+    start();
+    plug(CH340("k", "/dev/ttyUSB0", "1-1.2"));
+    plug(&(struct board){.key = "gps", .path = "/dev/ttyACM0", .port = "1-2", .vid = "dead"});
+    plug(&(struct board){
+        .key = "boot", .path = "/dev/ttyACM1", .port = "1-3", .vid = "303a", .pid = "0009"});
+    assert_int_equal(t.n_opened, 0);
+    size_t n = 99;
+    assert_int_equal(plugins_found_listen(&t.plugins, "port:1-2", &n), SHEP_E_UNSUPPORTED);
+    assert_int_equal(plugins_found_listen(&t.plugins, "port:1-3", &n), SHEP_E_UNSUPPORTED);
+    assert_int_equal(plugins_found_listen(&t.plugins, "port:9-9", &n), SHEP_E_GONE);
+    assert_int_equal(plugins_found_listen(&t.plugins, NULL, &n), 0);
+    assert_int_equal(n, 1);
+    assert_string_equal(who("/dev/ttyUSB0"), "1-1.2");
+    assert_int_equal(plugins_found_listen(&t.plugins, NULL, &n), 0);
+    assert_int_equal(n, 0);
+}
+
+static void what_is_ignored_stays_closed(void **state)
+{
+    start();
+    plug(CH340("k", "/dev/ttyUSB0", "1-1.2"));
+    assert_int_equal(plugins_found_ignore(&t.plugins, "port:1-1.2", true), 0);
+    assert_int_equal(t.n_opened, 0);
+    assert_int_equal(herd_count(t.herd), 0);
+    unplug("k");
+    daemon_stop();
+    daemon_start();
+    start();
+    plug(CH340("k", "/dev/ttyUSB0", "1-1.2"));
+    assert_int_equal(t.n_opened, 0);
+    assert_true(json_is_true(json_object_get(shown("/dev/ttyUSB0"), "ignored")));
+    assert_int_equal(plugins_found_ignore(&t.plugins, "port:1-1.2", false), 0);
+    assert_int_equal(t.n_opened, 1);
+}
+
+static void unplugged_is_not_an_error_and_both_orders_end_the_same(void **state)
+{
+    two_boards();
+    hang_up("/dev/ttyUSB0"); /* first the hang-up, then the removal */
+    assert_string_equal(status_of("BARN-01"), "offline");
+    unplug("k2");
+    unplug("k3"); /* no hang-up: the source is told to let go */
+    assert_string_equal(status_of("BARN-02"), "offline");
+    assert_string_equal(t.events, ""); /* are they many? */
+    advance(1250);
+    assert_int_equal(events_of("link.down"), 2);
+    assert_int_equal(events_of("link.down(BARN-01"), 1);
+    assert_int_equal(events_of("miner.status(BARN-01"), 1);
+    assert_int_equal(events_of("device.lost"), 0); /* these are no strangers */
+    forget_events();
+    plug(CH340("k2", "/dev/ttyUSB7", "1-1.2")); /* under another number */
+    assert_string_equal(who("/dev/ttyUSB7"), "BARN-01");
+    assert_int_equal(events_of("link.up"), 1);
+    assert_int_equal(events_of("device.found"), 0);
+    assert_int_equal(herd_count(t.herd), 2);
+}
+
+static void a_quick_replug_is_told_as_two(void **state)
+{
+    two_boards();
+    unplug("k2");
+    plug(CH340("k2", "/dev/ttyUSB4", "1-1.2"));
+    advance(1250);
+    assert_int_equal(events_of("link.down(BARN-01"), 1);
+    assert_int_equal(events_of("link.up(BARN-01"), 1);
+}
+
+static void renumbered_in_place(void **state)
+{
+    two_boards();
+    plug(CH340("k2", "/dev/ttyUSB9", "1-1.2"));
+    assert_string_equal(who("/dev/ttyUSB9"), "BARN-01");
+    assert_null(opened_at("/dev/ttyUSB0"));
+}
+
+static void a_serial_number_is_known_at_any_port_and_after_a_restart(void **state)
+{
+    start();
+    plug(CP2102("a", "/dev/ttyUSB0", "1-1.2", "01A2B3C4D5"));
+    assert_int_equal(accept("usb:10c4:ea60:01A2B3C4D5", "BARN-01"), 0);
+    unplug("a");
+    plug(CP2102("b", "/dev/ttyUSB3", "2-4", "01A2B3C4D5"));
+    assert_string_equal(who("/dev/ttyUSB3"), "BARN-01");
+    int64_t id = miner_id(herd_miner_by_name(t.herd, "BARN-01"));
+    daemon_stop();
+    daemon_start();
+    plug(CP2102("c", "/dev/ttyUSB1", "1-4", "01A2B3C4D5")); /* a finder that starts early */
+    assert_int_equal(t.n_opened, 0);
+    start();
+    assert_string_equal(who("/dev/ttyUSB1"), "BARN-01");
+    assert_int_equal(miner_id(herd_miner_by_name(t.herd, "BARN-01")), id);
+    assert_int_equal(herd_count(t.herd), 1);
+}
+
+static void equal_serial_numbers_are_told_by_their_ports(void **state)
+{
+    start();
+    plug(CP2102("a", "/dev/ttyUSB0", "1-1.2", "SAME42"));
+    assert_int_equal(accept("usb:10c4:ea60:SAME42", "BARN-01"), 0);
+    plug(CP2102("b", "/dev/ttyUSB1", "1-1.3", "SAME42"));
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
+    assert_string_equal(who("/dev/ttyUSB1"), "1-1.3");
+    assert_string_equal(shown_text("/dev/ttyUSB0", "key"), "usb:10c4:ea60:SAME42@1-1.2");
+    assert_int_equal(accept("usb:10c4:ea60:SAME42@1-1.3", "BARN-02"), 0);
+    unplug("a");
+    unplug("b");
+    daemon_stop();
+    daemon_start(); /* back in the other order, with other numbers */
+    start();
+    plug(CP2102("b", "/dev/ttyUSB0", "1-1.3", "SAME42"));
+    plug(CP2102("a", "/dev/ttyUSB1", "1-1.2", "SAME42"));
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-02");
+    assert_string_equal(who("/dev/ttyUSB1"), "BARN-01");
+    unplug("a");
+    plug(CP2102("c", "/dev/ttyUSB2", "1-1.4", "SAME42")); /* moved? nobody knows */
+    assert_string_equal(who("/dev/ttyUSB2"), "1-1.4");
+    assert_string_equal(shown_text("/dev/ttyUSB2", "maybe"), "BARN-01");
+}
+
+static void moved_without_a_serial_number_is_asked(void **state)
+{
+    two_boards();
+    unplug("k2");
+    plug(CH340("k4", "/dev/ttyUSB0", "1-1.4"));
+    assert_string_equal(who("/dev/ttyUSB0"), "1-1.4"); /* a stranger, listened to */
+    assert_string_equal(shown_text("/dev/ttyUSB0", "maybe"), "BARN-01");
+    assert_non_null(
+        strstr(shown_text("/dev/ttyUSB0", "doubt"), "BARN-01, which was at port 1-1.2"));
+    assert_int_equal(events_of("device.doubt"), 1);
+    assert_int_equal(plugins_found_assign(&t.plugins, "port:1-1.4", "BARN-01"), 0);
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
+    assert_string_equal(shown_text("/dev/ttyUSB0", "doubt"), "");
+    assert_null(herd_miner_by_name(t.herd, "1-1.4"));
+    unplug("k4");
+    plug(CH340("k4", "/dev/ttyUSB0", "1-1.4"));
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
+}
+
+static void a_doubt_ends_when_the_miner_turns_up(void **state)
+{
+    two_boards();
+    unplug("k2");
+    plug(CH340("k4", "/dev/ttyUSB2", "1-1.4"));
+    assert_string_equal(shown_text("/dev/ttyUSB2", "maybe"), "BARN-01");
+    plug(CH340("k2", "/dev/ttyUSB3", "1-1.2"));
+    assert_string_equal(shown_text("/dev/ttyUSB2", "maybe"), "");
+    assert_int_equal(events_of("device.doubt"), 1);
+}
+
+static void another_kind_in_the_place_is_a_stranger(void **state)
+{
+    two_boards();
+    unplug("k2");
+    plug(CP2102("x", "/dev/ttyUSB0", "1-1.2", "0001"));
+    assert_string_equal(who("/dev/ttyUSB0"), "1-1.2");
+    assert_string_equal(shown_text("/dev/ttyUSB0", "maybe"), "BARN-01");
+    unplug("x");
+    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2")); /* the place is still BARN-01's */
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
+}
+
+static void swapped_boards_are_told_by_their_addresses(void **state)
+{
+    two_boards();
+    say("/dev/ttyUSB0", "mac=" A_MAC);
+    say("/dev/ttyUSB1", "mac=" B_MAC);
+    int64_t a = miner_id(herd_miner_by_name(t.herd, "BARN-01"));
+    unplug("k2");
+    unplug("k3");
+    daemon_stop();
+    daemon_start();
+    start();
+    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));          /* board B */
+    plug(CH340("k3", "/dev/ttyUSB1", "1-1.3"));          /* board A */
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01"); /* assumed */
+    forget_events();
+    say("/dev/ttyUSB0", "mac=" B_MAC);
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-02");
+    assert_string_equal(who("/dev/ttyUSB1"), "1-1.3"); /* not BARN-02, that is sure */
+    assert_string_equal(shown_text("/dev/ttyUSB1", "maybe"), "BARN-01");
+    assert_int_equal(events_of("device.doubt"), 1);
+    say("/dev/ttyUSB1", "mac=" A_MAC);
+    assert_string_equal(who("/dev/ttyUSB1"), "BARN-01");
+    assert_string_equal(shown_text("/dev/ttyUSB1", "doubt"), "");
+    assert_int_equal(miner_id(herd_miner_by_name(t.herd, "BARN-01")), a);
+    assert_int_equal(herd_count(t.herd), 2);
+    say("/dev/ttyUSB1", "rate=7");
+    double rate = 0;
+    assert_true(miner_value(herd_miner_by_name(t.herd, "BARN-01"), SHEP_M_HASHRATE, &rate, NULL));
+    unplug("k2"); /* and their new places are theirs */
+    unplug("k3");
+    plug(CH340("k3", "/dev/ttyUSB0", "1-1.3"));
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
+}
+
+static void another_board_in_the_old_place_is_a_stranger(void **state)
+{
+    two_boards();
+    say("/dev/ttyUSB0", "mac=" A_MAC);
+    unplug("k2");
+    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
+    advance(2000);
+    forget_events();
+    say("/dev/ttyUSB0", "mac=" C_MAC);
+    assert_string_not_equal(who("/dev/ttyUSB0"), "BARN-01");
+    assert_string_equal(shown_text("/dev/ttyUSB0", "maybe"), "BARN-01");
+    assert_string_equal(shown_text("/dev/ttyUSB0", "key"), "mac:a0b1c2000003");
+    assert_string_equal(status_of("BARN-01"), "offline");
+    assert_int_equal(events_of("device.doubt"), 1);
+    assert_int_equal(events_of("link.down(BARN-01"), 1);
+    const char *said = miner_text(herd_miner_by_name(t.herd, "BARN-01"), SHEP_A_MAC, NULL);
+    assert_string_equal(said, A_MAC); /* the reading went to the stranger */
+    assert_int_equal(accept("mac:a0b1c2000003", "BARN-03"), 0);
+    assert_string_equal(shown_text("/dev/ttyUSB0", "doubt"), "");
+    plug(CH340("k4", "/dev/ttyUSB4", "1-1.4")); /* the old board, elsewhere */
+    say("/dev/ttyUSB4", "mac=" A_MAC);
+    assert_string_equal(who("/dev/ttyUSB4"), "BARN-01");
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-03");
+}
+
+static void the_same_board_says_nothing_new(void **state)
+{
+    two_boards();
+    say("/dev/ttyUSB0", "mac=" A_MAC);
+    say("/dev/ttyUSB0", "mac=" A_MAC);
+    say("/dev/ttyUSB0", "mac=00:00:00:00:00:00");
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
+    assert_int_equal(events_of("device.doubt"), 0);
+}
+
+static void a_lying_board_makes_no_end_of_miners(void **state)
+{
+    char line[64];
+    start();
+    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
+    for (int i = 1; i < 200; i++) {
+        snprintf(line, sizeof line, "mac=a0:b1:c2:d3:00:%02x", i);
+        say("/dev/ttyUSB0", line);
+    }
+    assert_true(herd_count(t.herd) <= MOVES_MAX + 2);
+}
+
+static void another_worker_name_is_asked(void **state)
+{
+    two_boards();
+    say("/dev/ttyUSB0", "worker=one");
+    say("/dev/ttyUSB1", "worker=two");
+    unplug("k2");
+    unplug("k3");
+    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
+    say("/dev/ttyUSB0", "worker=two");
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01"); /* it is asked, not guessed */
+    assert_string_equal(shown_text("/dev/ttyUSB0", "maybe"), "BARN-02");
+    assert_int_equal(plugins_found_ignore(&t.plugins, "port:1-1.2", true), 0);
+    assert_string_equal(shown_text("/dev/ttyUSB0", "doubt"), "");
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
+}
+
+static void a_path_in_the_file_owns_its_device(void **state)
+{
+    char *node = fix_path(&t.fix, "node"), *by_id = fix_path(&t.fix, "by-id");
+    assert_int_equal(symlink("/dev/null", node), 0); /* a character device that is always there */
+    assert_int_equal(symlink(node, by_id), 0);
+    json_t *entry = json_pack("{s:s, s:s, s:s}", "id", "FILE-1", "source", "opener", "path", by_id);
+    assert_int_equal(plugins_miner_put(&t.plugins, entry, MINER_FROM_FILE), 0);
+    start();
+    plug(CH340("k", node, "1-1.2"));
+    assert_int_equal(t.n_opened, 1); /* once, and by its own name */
+    assert_string_equal(who(by_id), "FILE-1");
+    assert_string_equal(shown_text(node, "miner"), "FILE-1");
+    assert_int_equal(herd_count(t.herd), 1);
+    assert_int_equal(plugins_miner_rename(&t.plugins, "FILE-1", "X"), SHEP_E_UNSUPPORTED);
+    assert_int_equal(plugins_found_assign(&t.plugins, "port:1-1.2", "FILE-1"), 0);
+    unplug("k");
+    assert_int_equal(t.n_opened, 0); /* the kernel may give its number away */
+    assert_string_equal(status_of("FILE-1"), "offline");
+    plug(CH340("k", node, "1-1.2"));
+    assert_string_equal(who(by_id), "FILE-1");
+    assert_int_equal(plugins_miner_remove(&t.plugins, "FILE-1"), 0);
+    assert_string_equal(who(node), "1-1.2"); /* it is plugged in all the same */
+    assert_int_equal(plugins_miner_put(&t.plugins, entry, MINER_FROM_FILE), 0);
+    assert_string_equal(who(by_id), "FILE-1");
+    assert_int_equal(t.n_opened, 1);
+    json_decref(entry);
+    free(node);
+    free(by_id);
+}
+
+static void usb_and_network_are_joined_by_address(void **state)
+{
+    start();
+    plug(&(struct board){.key = "usb",
+                         .path = "/dev/ttyACM0",
+                         .port = "1-1.2",
+                         .vid = "303a",
+                         .pid = "1001",
+                         .serial = "A0:B1:C2:00:00:01"});
+    assert_string_equal(shown_text("/dev/ttyACM0", "key"), "mac:a0b1c2000001");
+    assert_int_equal(accept("mac:a0b1c2000001", "BITAXE"), 0);
+    plug(&(struct board){.key = "lan", .path = "http://192.0.2.7", .port = "lan", .mac = A_MAC});
+    assert_string_equal(who("http://192.0.2.7"), "BITAXE");
+    assert_int_equal(t.n_opened, 2);
+    forget_events();
+    unplug("usb");
+    advance(1250);
+    assert_string_equal(status_of("BITAXE"), "idle"); /* one way in is left */
+    assert_int_equal(events_of("link.down"), 0);
+    hang_up("http://192.0.2.7");
+    assert_string_equal(status_of("BITAXE"), "offline");
+    advance(1250);
+    assert_int_equal(events_of("link.down"), 1);
+}
+
+static void the_same_address_twice_is_asked_and_joined_by_hand(void **state)
+{
+    two_boards();
+    say("/dev/ttyUSB0", "mac=" A_MAC);
+    say("/dev/ttyUSB1", "mac=" A_MAC);
+    assert_string_equal(who("/dev/ttyUSB1"), "BARN-02");
+    assert_string_equal(shown_text("/dev/ttyUSB1", "maybe"), "BARN-01");
+    assert_int_equal(plugins_found_assign(&t.plugins, "port:1-1.3", "BARN-01"), 0);
+    assert_string_equal(who("/dev/ttyUSB1"), "BARN-01");
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
+    hang_up("/dev/ttyUSB0");
+    assert_string_equal(status_of("BARN-01"), "idle");
+    assert_string_equal(status_of("BARN-02"), "offline");
+}
+
+static void plug_hub(unsigned n, bool backwards)
+{
+    for (unsigned i = 0; i < n; i++) {
+        unsigned at = backwards ? n - 1 - i : i;
+        char key[16], path[32], port[32], hub[16];
+        snprintf(key, sizeof key, "k%u", at);
+        snprintf(path, sizeof path, "/dev/ttyUSB%u", i);
+        snprintf(port, sizeof port, "1-1.%u.%u", at / 4 + 1, at % 4 + 1);
+        snprintf(hub, sizeof hub, "1-1.%u", at / 4 + 1);
+        plug(&(struct board){
+            .key = key, .path = path, .port = port, .vid = "1a86", .pid = "7523", .hub = hub});
+    }
+}
+
+static void unplug_hub(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char key[16];
+        snprintf(key, sizeof key, "k%u", i);
+        unplug(key);
+    }
+}
+
+static void forty_at_once_and_back_in_another_order(void **state)
+{
+    start();
+    plug_hub(40, false);
+    assert_int_equal(t.n_opened, 40);
+    for (unsigned i = 0; i < 20; i++) { /* half of them are known */
+        char key[32], name[16];
+        snprintf(key, sizeof key, "port:1-1.%u.%u", i / 4 + 1, i % 4 + 1);
+        snprintf(name, sizeof name, "BARN-%02u", i);
+        assert_int_equal(accept(key, name), 0);
+    }
+    forget_events();
+    unplug_hub(40);
+    advance(1500);
+    assert_int_equal(events_of("ports.lost"), 1);
+    assert_non_null(strstr(t.events, "40 ports of hub 1-1 "));
+    plug_hub(40, true);
+    advance(500);
+    assert_int_equal(events_of("ports.back"), 1);
+    assert_non_null(strstr(t.events, "40 of 40"));
+    assert_string_equal(who("/dev/ttyUSB39"), "BARN-00");
+    assert_string_equal(who("/dev/ttyUSB20"), "BARN-19");
+    assert_int_equal(herd_count(t.herd), 40);
+    advance(3000);
+    assert_int_equal(events_of("link."), 0);
+    assert_int_equal(events_of("miner.status"), 0);
+    assert_int_equal(events_of("device."), 0);
+    forget_events();
+    unplug("k7"); /* and everything is as always again */
+    advance(1250);
+    assert_int_equal(events_of("link.down"), 1);
+}
+
+static void who_does_not_come_back_is_counted(void **state)
+{
+    start();
+    plug_hub(6, false);
+    forget_events();
+    unplug_hub(6);
+    advance(1500);
+    plug_hub(4, false);
+    advance(9000);
+    assert_int_equal(events_of("ports.back"), 0);
+    advance(2000);
+    assert_non_null(strstr(t.events, "4 of 6"));
+    assert_int_equal(events_of("link."), 0);
+    forget_events();
+    plug_hub(6, false); /* later: each for itself */
+    assert_int_equal(events_of("link.up"), 2);
+}
+
+static void four_are_not_many(void **state)
+{
+    start();
+    plug_hub(4, false);
+    forget_events();
+    unplug_hub(4);
+    advance(1500);
+    assert_int_equal(events_of("ports.lost"), 0);
+    assert_int_equal(events_of("link.down"), 4);
+    assert_int_equal(events_of("device.lost"), 4);
+}
+
+static void a_port_that_flaps_is_told_once(void **state)
+{
+    two_boards();
+    for (int i = 0; i < 20; i++) {
+        unplug("k2");
+        advance(1000);
+        plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
+        advance(1000);
+    }
+    assert_int_equal(events_of("port.flapping(BARN-01"), 1);
+    assert_true(events_of("link.down") <= 5);
+    forget_events();
+    unplug("k2");
+    advance(61000); /* quiet: how it stands now */
+    assert_int_equal(events_of("link.down(BARN-01"), 1);
+    assert_int_equal(events_of("port.flapping"), 0);
+}
+
+static void hostile_texts_break_nothing(void **state)
+{
+    char serial[127];
+    memset(serial, 'x', 126);
+    memcpy(serial, "a/b\"c\n\x1b[2J'; DROP\xff", 19);
+    serial[126] = '\0';
+    start();
+    plug(CP2102("a", "/dev/ttyUSB0", "1-1.2/../\n\"", serial));
+    serial[125] = 'y';
+    plug(CP2102("b", "/dev/ttyUSB1", "1-1.3", serial));
+    const char *key = shown_text("/dev/ttyUSB0", "key");
+    assert_true(strlen(key) < ID_KEY_MAX);
+    assert_int_equal(strspn(key, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                 ":._~@#-"),
+                     strlen(key));
+    char first[ID_KEY_MAX];
+    snprintf(first, sizeof first, "%s", key);
+    assert_string_not_equal(first, shown_text("/dev/ttyUSB1", "key"));
+    assert_memory_equal(who("/dev/ttyUSB0"), "1-1.2_..___-", 12);
+    assert_null(strpbrk(who("/dev/ttyUSB0"), "/\"\n~"));
+}
+
+static void there_is_an_end_to_strangers(void **state)
+{
+    char key[32], path[32], port[32], serial[32];
+    t.judge = 0;
+    start();
+    for (int i = 0; i < FOUND_MAX; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        snprintf(path, sizeof path, "/dev/ttyUSB%d", i);
+        snprintf(port, sizeof port, "1-%d", i);
+        plug(CH340(key, path, port));
+    }
+    struct shep_found more = {.size = sizeof more, .key = "x", .path = "/dev/x", .port_path = "9"};
+    assert_int_equal(plugin_host.device_found(&t.finder.ctx, &more), SHEP_E_LIMIT);
+    for (int i = 0; i < FOUND_MAX; i++) {
+        snprintf(key, sizeof key, "k%d", i);
+        unplug(key);
+    }
+    for (int i = 0; i < 3 * KNOWN_NOBODYS_MAX; i++) { /* a stick that calls itself ever otherwise */
+        snprintf(serial, sizeof serial, "SERIAL%06d", i);
+        plug(CP2102("k", "/dev/ttyUSB0", "1-1", serial));
+        unplug("k");
+    }
+    assert_true(t.plugins.n_known <= KNOWN_NOBODYS_MAX + 1);
+}
+
+static void two_ttys_of_one_chip_are_two(void **state)
+{
+    start();
+    plug(CP2102("if0", "/dev/ttyUSB0", "1-1.2", "FT12345X"));
+    plug(CP2102("if1", "/dev/ttyUSB1", "1-1.2", "FT12345X"));
+    assert_string_equal(shown_text("/dev/ttyUSB0", "key"), "usb:10c4:ea60:FT12345X");
+    assert_string_equal(shown_text("/dev/ttyUSB1", "key"), "usb:10c4:ea60:FT12345X#2");
+}
+
+static void a_miner_is_renamed_and_reset(void **state)
+{
+    two_boards();
+    assert_int_equal(plugins_miner_rename(&t.plugins, "NONE", "X"), SHEP_E_GONE);
+    assert_int_equal(plugins_miner_rename(&t.plugins, "BARN-01", "BARN-02"), SHEP_E_BUSY);
+    assert_int_equal(plugins_miner_rename(&t.plugins, "BARN-01", "a/b"), SHEP_E_CONFIG);
+    assert_int_equal(plugins_miner_rename(&t.plugins, "BARN-01", "Heidi"), 0);
+    assert_string_equal(who("/dev/ttyUSB0"), "Heidi");
+    assert_int_equal(plugins_miner_reset(&t.plugins, "Heidi"), 0);
+    assert_int_equal(plugins_miner_reset(&t.plugins, "BARN-01"), SHEP_E_GONE);
+    hang_up("/dev/ttyUSB0");
+    assert_int_equal(plugins_miner_reset(&t.plugins, "Heidi"), SHEP_E_GONE);
+    daemon_stop();
+    daemon_start();
+    assert_non_null(plugins_miner_entry(&t.plugins, "Heidi"));
+    assert_null(plugins_miner_entry(&t.plugins, "BARN-01"));
+    start();
+    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
+    assert_string_equal(who("/dev/ttyUSB0"), "Heidi");
+}
+
+static void strangers_keep_their_miner_over_a_restart(void **state)
+{
+    start();
+    plug(CH340("k", "/dev/ttyUSB0", "1-1.2"));
+    int64_t id = miner_id(herd_miner_by_name(t.herd, "1-1.2"));
+    daemon_stop();
+    daemon_start();
+    assert_non_null(herd_miner_by_name(t.herd, "1-1.2")); /* for its readings */
+    t.judge = SHEP_JUDGE_PLAUSIBLE;                       /* a person had said: listen */
+    start();
+    plug(CH340("k", "/dev/ttyUSB0", "1-1.2"));
+    assert_string_equal(who("/dev/ttyUSB0"), "1-1.2");
+    assert_int_equal(miner_id(herd_miner_by_name(t.herd, "1-1.2")), id);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, found_setup, found_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_stranger_is_listened_to_and_accepted),
+        TEST(nothing_is_opened_unasked),
+        TEST(what_is_ignored_stays_closed),
+        TEST(unplugged_is_not_an_error_and_both_orders_end_the_same),
+        TEST(a_quick_replug_is_told_as_two),
+        TEST(renumbered_in_place),
+        TEST(a_serial_number_is_known_at_any_port_and_after_a_restart),
+        TEST(equal_serial_numbers_are_told_by_their_ports),
+        TEST(moved_without_a_serial_number_is_asked),
+        TEST(a_doubt_ends_when_the_miner_turns_up),
+        TEST(another_kind_in_the_place_is_a_stranger),
+        TEST(swapped_boards_are_told_by_their_addresses),
+        TEST(another_board_in_the_old_place_is_a_stranger),
+        TEST(the_same_board_says_nothing_new),
+        TEST(a_lying_board_makes_no_end_of_miners),
+        TEST(another_worker_name_is_asked),
+        TEST(a_path_in_the_file_owns_its_device),
+        TEST(usb_and_network_are_joined_by_address),
+        TEST(the_same_address_twice_is_asked_and_joined_by_hand),
+        TEST(forty_at_once_and_back_in_another_order),
+        TEST(who_does_not_come_back_is_counted),
+        TEST(four_are_not_many),
+        TEST(a_port_that_flaps_is_told_once),
+        TEST(hostile_texts_break_nothing),
+        TEST(there_is_an_end_to_strangers),
+        TEST(two_ttys_of_one_chip_are_two),
+        TEST(a_miner_is_renamed_and_reset),
+        TEST(strangers_keep_their_miner_over_a_restart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
