@@ -108,8 +108,10 @@ void base58_check(struct task *task)
         task_wrong(task, "Its length of %zu characters does not fit: one is missing or too many.",
                    task->len);
     else if (!sum_holds(first, n))
-        task_wrong(task, "The checksum is wrong: a character is mistyped, or two are swapped. This "
-                         "kind of address cannot tell which; compare it with your wallet.");
+        task_wrong(
+            task,
+            "The checksum is wrong: a character is mistyped or missing, or two are swapped. This "
+            "kind of address cannot tell which; compare it with your wallet.");
     else
         check_version(task, first[0]);
     sodium_memzero(bytes, sizeof bytes);

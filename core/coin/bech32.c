@@ -373,13 +373,13 @@ void bech32_check(struct task *task, size_t hrp_len)
     if (task->text[hrp_len] != '1') {
         task_mark(task, hrp_len);
         task_wrong(task, "After '%.*s' comes the digit 1.", (int)hrp_len, task->text);
-    } else if (mixed_case(task->text, task->len)) {
-        mark_mixed_case(task);
     } else if (task->len > BECH32_MAX || n < 1 + BECH32_SUM) {
         task_wrong(task, "It has %zu characters; such an address has %d to %d.", task->len, 14,
                    BECH32_MAX);
     } else if (symbols_read(task, hrp_len + 1, symbols)) {
-        if (coin)
+        if (mixed_case(task->text, task->len))
+            mark_mixed_case(task);
+        else if (coin)
             check_ours(task, hrp_len, symbols, n);
         else
             check_stranger(task, hrp_len, symbols, n);

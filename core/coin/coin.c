@@ -196,9 +196,9 @@ void coin_address_shorten(const char *address, size_t len, char *out, size_t cap
 {
     enum { HEAD = 7, TAIL = 4, SHOWN_MIN = 20 }; /* of a short one next to nothing */
     size_t head = len >= SHOWN_MIN ? HEAD : len / 4, tail = len >= SHOWN_MIN ? TAIL : 0;
-    char start[HEAD + 1];
-    str_copy(start, sizeof start, address, head);
+    while (head && ((unsigned char)address[head] & 0xC0) == 0x80)
+        head--; /* not the middle of a character */
     while (tail && ((unsigned char)address[len - tail] & 0xC0) == 0x80)
-        tail--; /* not the middle of a character */
-    snprintf(out, cap, "%s…%.*s", start, (int)tail, address + len - tail);
+        tail--;
+    snprintf(out, cap, "%.*s…%.*s", (int)head, address, (int)tail, address + len - tail);
 }

@@ -20,18 +20,19 @@ static bool is_hex(const char *text, size_t len)
     return true;
 }
 
+/* "bc1…" with more than hex digits behind it: one hash in 4096 begins with bc1. */
 static bool begins_known(const char *text, size_t len)
 {
     enum net net;
     const char *one = memchr(text, '1', len < 8 ? len : 8); /* "dgbrt1" is the longest */
-    return one && coin_by_prefix(text, (size_t)(one - text), false, &net);
+    return one && coin_by_prefix(text, (size_t)(one - text), false, &net) &&
+           !is_hex(one, (size_t)(text + len - one));
 }
 
 static bool is_address(const char *text, size_t len)
 {
-    if (begins_known(text, len) && !is_hex(text, len))
-        return true;
-    return base58_holds(text, len) || cash_holds(text, len) || bech32_holds(text, len);
+    return begins_known(text, len) || base58_holds(text, len) || cash_holds(text, len) ||
+           bech32_holds(text, len);
 }
 
 /* "bitcoincash" and the colon before at, not before from: 0: not there. */

@@ -1,0 +1,1 @@
+shep_unit_test(coin LINK shep_coin PkgConfig::SODIUM)
