@@ -8,7 +8,7 @@
 //   data-skip-empty on a field: when it is empty, what is there stays
 //
 // The answer is {"success", "message", "field"}: what is wrong is shown at its field (or below the form), and in a toast; what
-// worked in a toast. `shepherd:sent` (detail: the answer) is the event on the form. A flash message (cookie shepherd_flash,
+// worked in a toast; an "url" in it is a file to save. `shepherd:sent` (detail: the answer) is the event on the form. A flash message (cookie shepherd_flash,
 // "ok:text" or "error:text", URL-encoded) is a toast too. Without script, forms post and links open pages.
 
 const TOAST_MS = 6000;
@@ -27,7 +27,7 @@ function cookie(name) {
 }
 
 /** The token that shows that a page of ours sends this. */
-export function csrf_headers() {
+function csrf_headers() {
     const token = cookie("shepherd_csrf");
     return token ? { "X-Shepherd-CSRF": token } : {};
 }
@@ -185,7 +185,8 @@ function sent(form, answer) {
     document.dispatchEvent(new CustomEvent("shepherd:ask"));
     const dialog = form.closest("dialog");
     if (dialog) return dialog.close();
-    const next = answer.next ?? form.dataset.next;
+    if (answer.url) download(answer.url);
+    const next = form.dataset.next;
     if (next && form.closest("[data-sheet], .sheet-alone")) return go(next);
     form.reset();
     form.closest("details.add")?.removeAttribute("open");
@@ -193,8 +194,17 @@ function sent(form, answer) {
 
 function refused(form, answer) {
     if (answer.status === 401) answer.message = words.logIn ?? answer.message;
-    error_show(form, answer.message, answer.field);
+    const is_password = answer.status === 403 && form.elements.namedItem("password");
+    error_show(form, answer.message, answer.field ?? (is_password ? "password" : undefined));
     toast(answer.message, true);
+}
+
+/** A file that the daemon made, such as a backup: the browser saves it. */
+function download(path) {
+    const link = document.createElement("a");
+    link.href = new URL(path, location.origin).pathname;
+    link.download = "";
+    link.click();
 }
 
 /** To a path of this host, whole: the role may be another now. */

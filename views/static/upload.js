@@ -4,9 +4,9 @@
 //   [data-upload-about] for what the daemon found in it, [data-after-upload] for what is asked when it is there, a hidden field
 //   "upload" for its name, [data-result] for what came of the form. data-words: the words, as JSON.
 //
-// POST /upload?id=ID&offset=N takes 48 KiB at once. A download made by a form: <form data-download>.
+// POST /upload?id=ID&offset=N takes 48 KiB at once.
 
-import { csrf_headers, post, toast } from "./forms.js";
+import { post } from "./forms.js";
 
 const PIECE_BYTES = 48 * 1024;
 const ID_BYTES = 16;
@@ -147,40 +147,6 @@ function upload_reset(form) {
     }
 }
 
-// ---- downloads ------------------------------------------------------------------------------------
-
-function file_name(reply) {
-    return reply.headers.get("Content-Disposition")?.match(/filename="([^"/\\]+)"/)?.[1] ?? "shepherd-backup.tar.gz";
-}
-
-function save(blob, name) {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = name;
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser has begun by then
-}
-
-async function download(form) {
-    const button = form.querySelector("button");
-    button.disabled = true;
-    try {
-        const body = new URLSearchParams(new FormData(form));
-        const reply = await fetch(form.action, { method: "POST", headers: { Accept: "application/json", ...csrf_headers() }, body });
-        if ((reply.headers.get("Content-Type") ?? "").startsWith("application/json")) {
-            const answer = await reply.json();
-            toast(answer.message, !answer.success);
-        } else {
-            save(await reply.blob(), file_name(reply));
-            form.reset();
-        }
-    } catch (error) {
-        toast(String(error.message), true);
-    } finally {
-        button.disabled = false;
-    }
-}
-
 // ---- start ----------------------------------------------------------------------------------------
 
 function form_start(form) {
@@ -198,10 +164,4 @@ function form_start(form) {
 
 export function upload_start(root) {
     for (const form of root.querySelectorAll("form[data-upload]")) form_start(form);
-    for (const form of root.querySelectorAll("form[data-download]")) {
-        form.addEventListener("submit", (event) => {
-            event.preventDefault();
-            download(form);
-        });
-    }
 }

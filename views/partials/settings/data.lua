@@ -15,9 +15,8 @@ local function clean(value)
 end
 
 local config = shepherd.config()
-local flock = clean(config.flock or {})
+local flock = config.flock or {}
 local access = clean(config.access or {})
-local herd = shepherd.herd()
 
 local function sorted(list, key)
     local out = {}
@@ -30,24 +29,30 @@ local function sorted(list, key)
     return out
 end
 
-data.pools = sorted(flock.pools, function(pool) return order.natural(pool.pool_name or "") end)
-data.addresses = sorted(flock.addresses, function(row)
+data.pools = sorted(clean(flock.pools), function(pool) return order.natural(pool.pool_name or "") end)
+data.addresses = sorted(clean(flock.addresses), function(row)
     return (row.coin_ticker or "") .. order.natural(row.label or "") .. (row.address or "")
 end)
-data.devices = sorted(flock.devices, function(device) return order.natural(device.port_path or device.path or device.key) end)
+data.devices = sorted(clean(flock.devices), function(device) return order.natural(device.port_path or device.path or device.key) end)
 data.has_admin = access.has_admin
 data.users = sorted(access.users, function(user) return order.natural(user.name) end) -- admin, who has no number, too
 data.tokens = sorted(access.tokens, function(token) return order.natural(token.name) end)
 data.sessions = access.sessions
 
-local by_name = {}
-for _, miner in ipairs(herd.miners) do by_name[miner.name] = miner end
+local by_name
 
 --- The miner of the herd that has this name, or nil.
-function data.miner_named(name) return by_name[name or ""] end
+function data.miner_named(name)
+    if not by_name then
+        by_name = {}
+        for _, miner in ipairs(shepherd.herd().miners) do by_name[miner.name] = miner end
+    end
+    return by_name[name or ""]
+end
 
---- What is managed of a miner: origin, device, notes, expected_pool, expected_address, alarm, … A table always.
-function data.managed(miner) return (flock.miners or {})[tostring(miner.id)] or {} end
+--- What is managed of a miner: origin, device, notes, expected_pool, expected_address, alarm, … A table always. Of a
+-- thousand miners only those are read that are asked for.
+function data.managed(miner) return clean((flock.miners or {})[tostring(miner.id)] or {}) end
 
 --- Where a miner stands: "file", "browser", "found" (listened to, nobody's yet) or "demo".
 function data.origin(miner)
@@ -62,7 +67,7 @@ data.origin_words = {
 
 --- Whose a device is: a miner of the herd that was accepted, or nil.
 function data.owner(device)
-    local miner = by_name[device.miner or ""]
+    local miner = device.miner and data.miner_named(device.miner)
     return miner and not miner.found and miner or nil
 end
 
