@@ -3,6 +3,8 @@
 #ifndef SHEP_CLI_H
 #define SHEP_CLI_H
 
+#include "flock/flock.h"
+#include "forms/forms.h"
 #include "http/http.h"
 #include "plugin/plugin.h"
 #include "script/script.h"
@@ -35,8 +37,8 @@ struct config {
     bool offline;
     int64_t silent_after_ms, keep_ms, keep_bytes;
     enum access_role loopback_role, lan_role; /* of who has not logged in */
-    const json_t *miners;  /* array or NULL */
-    const json_t *plugins; /* object or NULL */
+    const json_t *miners;                     /* array or NULL */
+    const json_t *plugins;                    /* object or NULL */
 };
 struct config_overrides {
     const char *file, *data_dir;
@@ -85,14 +87,29 @@ struct daemon {
     struct plugins *plugins;
     struct script_pool *scripts;
     struct access *access;
+    struct flock *flock;
     struct http *http;
+    struct forms *forms;
     struct keeper *keeper;
     struct status *status;
     int64_t started_at_ms;
     char **listening; /* "http://127.0.0.1:8080" */
     size_t n_listening;
-    bool demo, restart_for_real, stopping;
+    struct again *again; /* NULL: the end is the end */
+    bool demo, stopping;
 };
+
+/* cmd_run.c: a clean stop, as by SIGTERM; returns at once. */
+void daemon_stop(struct daemon *daemon);
+
+/* again.c: stop cleanly, then start again in place. */
+enum again_why { AGAIN_SAME, AGAIN_FOR_REAL, AGAIN_RESTORE };
+void again_for_real(struct daemon *daemon); /* the demo is over */
+void again_ask(void *daemon);
+void again_restore(const char *unpacked_dir, void *daemon);
+/* After stop(); returns only when that failed. Takes again. */
+void again_run(struct again *again, char **argv, int argc, char *const *listening,
+               size_t n_listening);
 
 /* keeper.c: what happens in the herd goes into the store; the store's health comes back as a fact.
  */

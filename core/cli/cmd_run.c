@@ -26,7 +26,6 @@ static void say_event(struct daemon *daemon, uint32_t event_id, const char *text
 /* ---- signals ---- */
 
 static void reload(struct daemon *daemon);
-static void begin_stop(struct daemon *daemon);
 
 static void on_signal(int fd, uint32_t what, void *arg)
 {
@@ -36,7 +35,7 @@ static void on_signal(int fd, uint32_t what, void *arg)
         if (info.ssi_signo == SIGHUP)
             reload(daemon);
         else
-            begin_stop(daemon);
+            daemon_stop(daemon);
     }
 }
 
@@ -206,8 +205,7 @@ static void on_herd_moved(enum topic topic, uint64_t seq, void *arg)
     if (!real)
         return;
     log_info("demo", "a real miner answers: the demo ends");
-    daemon->restart_for_real = true;
-    begin_stop(daemon);
+    again_for_real(daemon);
 }
 
 /* ---- start ---- */
@@ -276,6 +274,27 @@ static void on_access_changed(void *arg)
     topic_touch(daemon->topics, TOPIC_CONFIG);
 }
 
+/* What people change: before anything listens, since routes are added here. */
+static void open_forms(struct daemon *daemon)
+{
+    const struct config *config = &daemon->config;
+    daemon->flock = flock_new(daemon->loop, daemon->store, daemon->herd, daemon->facts,
+                              daemon->topics, daemon->plugins);
+    struct forms_conf conf = {.loop = daemon->loop,
+                              .http = daemon->http,
+                              .store = daemon->store,
+                              .access = daemon->access,
+                              .flock = daemon->flock,
+                              .data_dir = config->data_dir,
+                              .config_file = config->file,
+                              .view_dirs = (const char *const *)config->view_dirs,
+                              .n_view_dirs = config->n_view_dirs,
+                              .restore = again_restore,
+                              .restart = again_ask,
+                              .arg = daemon};
+    daemon->forms = forms_new(&conf);
+}
+
 static int open_http(struct daemon *daemon)
 {
     const struct config *config = &daemon->config;
@@ -292,6 +311,7 @@ static int open_http(struct daemon *daemon)
     http_access_set(daemon->http, daemon->access);
     access_on_change(daemon->access, on_access_changed, daemon);
     use_locale(daemon, config);
+    open_forms(daemon);
     return listen_all(daemon);
 }
 
@@ -310,6 +330,8 @@ static void start_plugins(struct daemon *daemon)
         put_demo(daemon);
     else
         put_miners(daemon, daemon->config.miners, MINER_FROM_FILE);
+    flock_restore(daemon->flock);
+    plugins_found_restore(daemon->plugins);
     keeper_restore(daemon->keeper);
     plugins_start(daemon->plugins);
 }
@@ -374,7 +396,7 @@ static void on_drained(void *arg)
     loop_stop(daemon->loop);
 }
 
-static void begin_stop(struct daemon *daemon)
+void daemon_stop(struct daemon *daemon)
 {
     if (daemon->stopping)
         return;
@@ -387,6 +409,7 @@ static void begin_stop(struct daemon *daemon)
 
 static void stop(struct daemon *daemon)
 {
+    forms_free(daemon->forms); /* whoever waits is answered */
     if (daemon->http)
         http_free(daemon->http);
     daemon->http = NULL; /* what happens from here on has no browsers */
@@ -398,6 +421,7 @@ static void stop(struct daemon *daemon)
         plugins_stop(daemon->plugins);
     if (daemon->loop)
         loop_work_finish(daemon->loop);
+    flock_free(daemon->flock);
     access_free(daemon->access);
     if (daemon->store) {
         say_event(daemon, SHEP_EV_DAEMON_STOP, SHEP_VERSION);
@@ -474,30 +498,6 @@ static int parse_args(int argc, char **argv, struct daemon *daemon)
     return 0;
 }
 
-/* The same arguments without --demo, on the addresses that browsers know already. */
-static void run_for_real(char **argv, int argc, char *const *listening, size_t n_listening)
-{
-    char **args = shep_alloc_array((size_t)argc + 2 * n_listening + 1, sizeof *args);
-    int n = 0;
-    for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--demo") == 0)
-            continue;
-        if (strcmp(argv[i], "--listen") == 0 && i + 1 < argc)
-            i++;
-        else if (strncmp(argv[i], "--listen=", 9) != 0)
-            args[n++] = argv[i];
-    }
-    for (size_t i = 0; i < n_listening; i++) {
-        args[n++] = (char *)"--listen";
-        args[n++] = listening[i] + strlen("http://");
-    }
-    alarm(0);                             /* it would outlive exec and end the new daemon */
-    setenv("SHEPHERD_RESTARTED", "1", 1); /* one line on stdout, and nothing else ever */
-    execv("/proc/self/exe", args);
-    log_error("demo", "cannot start again without the demo: %s", strerror(errno));
-    free(args);
-}
-
 int cmd_run(int argc, char **argv)
 {
     struct daemon daemon = {.owner = {.name = "core"}, .started_at_ms = clock_wall_ms()};
@@ -521,8 +521,8 @@ int cmd_run(int argc, char **argv)
         rc = serve(&daemon, signal_fd);
     stop(&daemon);
     close(signal_fd);
-    if (daemon.restart_for_real)
-        run_for_real(argv, argc, daemon.listening, daemon.n_listening);
+    if (daemon.again)
+        again_run(daemon.again, argv, argc, daemon.listening, daemon.n_listening);
     for (size_t i = 0; i < daemon.n_listening; i++)
         free(daemon.listening[i]);
     free(daemon.listening);

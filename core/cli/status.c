@@ -219,6 +219,8 @@ static json_t *config_json(struct daemon *daemon)
     json_object_set_new(out, "demo", json_boolean(daemon->demo));
     json_object_set_new(out, "silent_after_s", INT(daemon->config.silent_after_ms / 1000));
     json_object_set(out, "display", json_object_get(daemon->config.keys, "display"));
+    json_object_set_new(out, "flock", flock_json(daemon->flock));
+    json_object_set_new(out, "access", access_json(daemon->access)); /* scripts see it as admins */
     return out;
 }
 

@@ -121,16 +121,12 @@ static void put_told(struct build *build, json_t *out, const struct plugin_found
                 {"wallet", SHEP_A_WALLET}};
     const struct flock *flock = build->flock;
     struct miner *miner = found->miner ? herd_miner_by_name(flock->herd, found->miner) : NULL;
-    bool stranger = !miner || miner_origin(miner) == MINER_FOUND;
     for (size_t i = 0; miner && i < ARRAY_LEN(told); i++)
         json_object_set_new(out, told[i].name, text_json(miner_text(miner, told[i].attr, NULL)));
     if (miner && !found->mac)
         json_object_set_new(out, "mac", text_json(miner_text(miner, SHEP_A_MAC, NULL)));
     json_object_set_new(out, "miner_id", miner ? json_integer(miner_id(miner)) : json_null());
-    json_object_set_new(out, "status",
-                        miner ? json_string(status_name(miner_status(miner))) : json_null());
-    json_object_set_new(out, "stranger", json_boolean(stranger));
-    if (!stranger)
+    if (!found->stranger)
         return;
     char *name = suggested_name_dup(flock, miner, found->port_path, build->taken);
     json_object_set_new(out, "suggested_name", text_json(name));

@@ -240,6 +240,8 @@ static void heard(struct flock *flock, struct expected *expected, struct miner *
 static void on_text(struct miner *miner, uint32_t attr, const char *text, void *arg)
 {
     struct flock *flock = arg;
+    if (miner_origin(miner) == MINER_FOUND)
+        flock_touch(flock); /* what a stranger tells is shown where it is offered */
     if (attr != SHEP_A_POOL && attr != SHEP_A_WALLET)
         return;
     struct expected *expected = expected_find(flock, miner_id(miner));

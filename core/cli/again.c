@@ -1,0 +1,126 @@
+/* Starting again in place: after the demo, after a restore, when a person asks. The daemon stops
+ * cleanly, then the same program takes its place (exec) on the addresses that browsers know. */
+#include "cli/cli.h"
+
+#include "backup/backup.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <ftw.h>
+#include <unistd.h>
+
+/* What is needed after the configuration was freed. */
+struct again {
+    enum again_why why;
+    char *unpacked_dir, *data_dir, *config_file, **view_dirs;
+    size_t n_view_dirs;
+};
+
+static void ask_for(struct daemon *daemon, enum again_why why, const char *unpacked_dir)
+{
+    const struct config *config = &daemon->config;
+    if (daemon->stopping)
+        return;
+    struct again *again = shep_alloc(sizeof *again);
+    again->why = why;
+    again->unpacked_dir = shep_strdup(unpacked_dir);
+    again->data_dir = shep_strdup(config->data_dir);
+    again->config_file = shep_strdup(config->file);
+    again->view_dirs = shep_alloc_array(config->n_view_dirs + 1, sizeof *again->view_dirs);
+    for (size_t i = 0; i < config->n_view_dirs; i++)
+        again->view_dirs[again->n_view_dirs++] = shep_strdup(config->view_dirs[i]);
+    daemon->again = again;
+    daemon_stop(daemon);
+}
+
+void again_for_real(struct daemon *daemon)
+{
+    ask_for(daemon, AGAIN_FOR_REAL, NULL);
+}
+
+void again_ask(void *daemon)
+{
+    log_info("shepherd", "somebody asked to start again");
+    ask_for(daemon, AGAIN_SAME, NULL);
+}
+
+void again_restore(const char *unpacked_dir, void *daemon)
+{
+    log_info("shepherd", "a backup is put back");
+    ask_for(daemon, AGAIN_RESTORE, unpacked_dir);
+}
+
+/* ---- after everything is closed ---- */
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    return remove(path);
+}
+
+/* What was there comes back by itself if anything fails, so the daemon starts in any case. */
+static void put_back(const struct again *again)
+{
+    enum { TREE_FDS = 16 };
+    char why[BACKUP_WHY_MAX] = "", err[BACKUP_WHY_MAX] = "";
+    int pid, lock = store_lock(again->data_dir, err, sizeof err, &pid);
+    struct backup_parts places = {.data_dir = again->data_dir,
+                                  .config_file = again->config_file,
+                                  .view_dirs = (const char *const *)again->view_dirs,
+                                  .n_view_dirs = again->n_view_dirs};
+    if (lock < 0)
+        log_error("restore", "nothing was restored: %s", err);
+    else if (backup_put(again->unpacked_dir, &places, why) != 0)
+        log_error("restore", "nothing was restored: %s", why);
+    else
+        log_info("restore", "the backup is in its place");
+    if (lock >= 0)
+        close(lock);
+    if (nftw(again->unpacked_dir, remove_one, TREE_FDS, FTW_DEPTH | FTW_PHYS) != 0 &&
+        errno != ENOENT)
+        log_warn("restore", "%s: cannot be removed: %s", again->unpacked_dir, strerror(errno));
+}
+
+/* The same arguments on the addresses that browsers know already; for real: without --demo. */
+static void start_again(bool for_real, char **argv, int argc, char *const *listening,
+                        size_t n_listening)
+{
+    char **args = shep_alloc_array((size_t)argc + 2 * n_listening + 1, sizeof *args);
+    int n = 0;
+    for (int i = 0; i < argc; i++) {
+        if (for_real && strcmp(argv[i], "--demo") == 0)
+            continue;
+        if (strcmp(argv[i], "--listen") == 0 && i + 1 < argc)
+            i++;
+        else if (strncmp(argv[i], "--listen=", 9) != 0)
+            args[n++] = argv[i];
+    }
+    for (size_t i = 0; i < n_listening; i++) {
+        args[n++] = (char *)"--listen";
+        args[n++] = listening[i] + strlen("http://");
+    }
+    alarm(0);                             /* it would outlive exec and end the new daemon */
+    setenv("SHEPHERD_RESTARTED", "1", 1); /* one line on stdout, and nothing else ever */
+    execv("/proc/self/exe", args);
+    log_error("shepherd", "cannot start again: %s", strerror(errno));
+    free(args);
+}
+
+static void again_free(struct again *again)
+{
+    for (size_t i = 0; i < again->n_view_dirs; i++)
+        free(again->view_dirs[i]);
+    free(again->view_dirs);
+    free(again->unpacked_dir);
+    free(again->data_dir);
+    free(again->config_file);
+    free(again);
+}
+
+void again_run(struct again *again, char **argv, int argc, char *const *listening,
+               size_t n_listening)
+{
+    if (again->why == AGAIN_RESTORE)
+        put_back(again);
+    start_again(again->why == AGAIN_FOR_REAL, argv, argc, listening, n_listening);
+    again_free(again);
+}
