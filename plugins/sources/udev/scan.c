@@ -260,7 +260,7 @@ void ports_scan(const char *sysfs_root, const char *dev_root, bool raw, struct s
     for (size_t i = 0; i < n; i++) {
         struct usb_port *port = &out->ports[out->n_ports];
         memset(port, 0, sizeof *port);
-        memcpy(port->name, names[i], sizeof port->name);
+        snprintf(port->name, sizeof port->name, "%s", names[i]); /* not what lies behind it */
         struct udev_device *dev = device_get(udev, sysfs_root, names[i]);
         enum verdict verdict = port_read(dev, sysfs_root, dev_root, raw, port);
         if (dev)
