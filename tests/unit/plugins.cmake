@@ -11,9 +11,9 @@ endfunction()
 
 shep_plugin_test(serial source_serial)
 shep_plugin_test(udev source_udev)
-# Its own libudev: the plugin finds the names in the program before it looks in the library.
 target_sources(test_plugin_udev PRIVATE unit/fakeudev.c)
-set_target_properties(test_plugin_udev PROPERTIES ENABLE_EXPORTS ON C_VISIBILITY_PRESET default)
+# ioctl() and libudev of their own: the plugin finds the names in the program before it looks in libraries.
+set_target_properties(test_plugin_serial test_plugin_udev PROPERTIES ENABLE_EXPORTS ON C_VISIBILITY_PRESET default)
 shep_plugin_test(replay source_replay)
 shep_plugin_test(summarize service_summarize)
 shep_plugin_test(price service_price PkgConfig::JANSSON)
