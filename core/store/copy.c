@@ -29,7 +29,7 @@ struct copy {
     const atomic_bool *cancel;
     bool *running; /* the loop's: cleared with the answer; NULL: this one never ran */
     struct mailbox *mail;
-    bool no_room;
+    bool no_room, not_ours;
     char message[512];
 };
 
@@ -147,6 +147,19 @@ static int attach(sqlite3 *db, const char *db_path)
     return rc;
 }
 
+/* As the live one is: an older one, when no daemon of this version opened it yet. */
+static int make_schema(sqlite3 *db, struct copy *copy)
+{
+    int64_t version = 0, app = 0;
+    int rc = db_ints(db, "PRAGMA live.user_version", NULL, 0, &version, 1);
+    if (rc == SQLITE_OK)
+        rc = db_ints(db, "PRAGMA live.application_id", NULL, 0, &app, 1);
+    if (rc != SQLITE_OK)
+        return rc;
+    copy->not_ours = app != STORE_APPLICATION_ID || version < 1 || version > migrations_newest();
+    return copy->not_ours ? SQLITE_MISMATCH : migrations_run(db, 0, (int)version);
+}
+
 static int open_both(struct copy *copy, sqlite3 **db)
 {
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_PRIVATECACHE |
@@ -162,9 +175,9 @@ static int open_both(struct copy *copy, sqlite3 **db)
                    "PRAGMA foreign_keys=OFF; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-%d;",
                    DB_PAGE_BYTES, CACHE_KIB);
     if (rc == SQLITE_OK)
-        rc = migrations_run(*db, 0, migrations_newest());
-    if (rc == SQLITE_OK)
         rc = attach(*db, copy->db_path);
+    if (rc == SQLITE_OK)
+        rc = make_schema(*db, copy);
     sqlite3_progress_handler(*db, TICK_OPS, on_tick, copy);
     return rc;
 }
@@ -174,6 +187,9 @@ static int explain(struct get *get, sqlite3 *db, int rc)
     struct copy *copy = get->copy;
     if (*copy->cancel)
         return say(get, SHEP_E_GONE, "the copy was broken off: the daemon stops");
+    if (copy->not_ours)
+        return say(get, SHEP_E_UNSUPPORTED, "%s is no database of this Shepherd, or of a newer one",
+                   copy->db_path);
     if (copy->no_room || (rc & 0xff) == SQLITE_FULL)
         return say(get, SHEP_E_IO,
                    "the disk of %s has no room for a copy of the database: make room there, or "
@@ -231,6 +247,19 @@ static void *copy_main(void *arg)
         unlink(get->copy->path);
     mail_get(get->copy->mail, get);
     return NULL;
+}
+
+int store_copy_file(const char *db_path, const char *path, bool with_logs, char *err,
+                    size_t err_cap)
+{
+    static const atomic_bool never;
+    struct copy copy = {
+        .path = (char *)path, .db_path = (char *)db_path, .with_logs = with_logs, .cancel = &never};
+    struct get get = {.copy = &copy};
+    if (make_file(&get) == 0 && (copy_database(&get) != 0 || sync_file(&get) != 0))
+        unlink(path);
+    snprintf(err, err_cap, "%s", copy.message);
+    return get.err;
 }
 
 /* ---- asking, starting, answering ---- */

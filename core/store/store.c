@@ -9,7 +9,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -21,41 +20,6 @@ enum {
     QUEUE_LEAST_BYTES = 64 * 1024,
     CHUNK_ROWS_FIRST = 1000
 };
-
-/* ---- one daemon a directory ---- */
-
-static int lock_pid(struct store *store, char *err, size_t err_cap, int *pid_out)
-{
-    char *path = path_join_dup(store->dir, "shepherd.pid");
-    char text[32] = "";
-    int result = 0;
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fd < 0) {
-        snprintf(err, err_cap, "cannot open %s: %s; check who owns the directory", path,
-                 strerror(errno));
-        result = SHEP_E_IO;
-    } else if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        ssize_t n = pread(fd, text, sizeof text - 1, 0);
-        int pid = n > 0 ? atoi(text) : 0;
-        if (pid_out)
-            *pid_out = pid;
-        snprintf(err, err_cap,
-                 "another daemon (pid %d) uses %s; stop it, or choose another data_dir", pid,
-                 store->dir);
-        result = SHEP_E_BUSY;
-    } else {
-        int len = snprintf(text, sizeof text, "%d\n", (int)getpid());
-        if (ftruncate(fd, 0) != 0 || pwrite(fd, text, (size_t)len, 0) != len)
-            log_warn("store", "cannot write %s: %s; the lock holds all the same", path,
-                     strerror(errno));
-        store->pid_fd = fd;
-        fd = -1;
-    }
-    if (fd >= 0)
-        close(fd);
-    free(path);
-    return result;
-}
 
 /* ---- opening ---- */
 
@@ -169,9 +133,8 @@ static int open_all(struct store *store, char *err, size_t err_cap, int *pid_out
                  store->dir, strerror(-failed));
         return SHEP_E_IO;
     }
-    int result = lock_pid(store, err, err_cap, pid_out);
-    if (!result)
-        result = open_db(store, err, err_cap);
+    store->pid_fd = store_lock(store->dir, err, err_cap, pid_out);
+    int result = store->pid_fd < 0 ? store->pid_fd : open_db(store, err, err_cap);
     if (result)
         return result;
     ballast_find(&store->writer.ballast, store->dir);

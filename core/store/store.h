@@ -111,6 +111,11 @@ int store_rows_each(struct store *store, enum store_table table, store_row_fn fn
 typedef void (*store_copy_fn)(int err, const char *message, void *arg);
 void store_copy(struct store *store, const char *path, bool with_logs, store_copy_fn done,
                 void *arg);
+/* The same for a command beside a running daemon, or without one: a connection of its own that
+ * reads, and never writes or checkpoints. 0, SHEP_E_IO, SHEP_E_UNSUPPORTED (not ours, or newer)
+ * with text. Blocks; not in the process that has the database open. */
+int store_copy_file(const char *db_path, const char *path, bool with_logs, char *err,
+                    size_t err_cap);
 /* Is this a database of ours, whole, and not newer than the program? 0; SHEP_E_FORMAT,
  * SHEP_E_UNSUPPORTED, SHEP_E_IO, with text. Any thread; opens it read-only. */
 int store_check_file(const char *path, char *err, size_t err_cap);
