@@ -64,6 +64,10 @@ static void add_miner(struct miner *miner, void *arg)
     json_object_set_new(item, "path", text_json(field(entry, "path")));
     json_object_set_new(item, "device", text_json(field(entry, "device")));
     json_object_set_new(item, "parser", text_json(field(entry, "parser")));
+    json_object_set_new(item, "location", text_json(field(entry, "location")));
+    json_object_set_new(item, "group", text_json(field(entry, "group")));
+    if (json_object_get(entry, "tags"))
+        json_object_set(item, "tags", json_object_get(entry, "tags"));
     json_object_set_new(item, "notes", json_null());
     json_object_foreach(json_object_get(entry, "about"), key, value)
     {

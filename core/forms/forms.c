@@ -230,10 +230,16 @@ static void on_confirmed(const struct access_result *result, void *arg)
     struct ask *ask = arg;
     if (ask_is_over(ask))
         return;
-    if (result->err)
+    if (result->err) {
         ask_limited(ask, result);
-    else
-        ask->then(ask);
+        return;
+    }
+    if (!ask->grant.session_id) { /* it was the admin's password, given without a login */
+        char who[sizeof ask->grant.who];
+        snprintf(who, sizeof who, "admin (%.60s)", ask->grant.who);
+        memcpy(ask->grant.who, who, sizeof who);
+    }
+    ask->then(ask);
 }
 
 /* Who is logged in as somebody else than an admin is not asked: it would be no use. Who has not

@@ -153,7 +153,7 @@ struct row_look {
 static void look_for_row(const struct store_device *device, void *arg)
 {
     struct row_look *look = arg;
-    if (device->id == look->id && !device->miner_id)
+    if (device->id == look->id)
         look->key = shep_strdup(device->key);
 }
 

@@ -3,6 +3,7 @@
 
 local format = require "format"
 local json = require "json"
+local strays = require "api._strays"
 
 -- What the settings page of the original shows for each status.
 local DISPLAY = {
@@ -20,23 +21,22 @@ local function time(ms)
     return format.iso(ms)
 end
 
-local out = json.array {}
-
 local device_of = {}
-for _, device in ipairs(shepherd.query("SELECT miner_id, port_path, serial FROM devices WHERE miner_id IS NOT NULL")) do
+for _, device in ipairs(shepherd.query [[
+    SELECT miner_id, port_path, serial, mac FROM devices WHERE miner_id IS NOT NULL ORDER BY last_seen_ms]]) do
     device_of[device.miner_id] = device
 end
 
-for _, miner in ipairs(shepherd.herd().miners) do
+local function miner_row(miner)
     local device = device_of[miner.id] or {}
-    out[#out + 1] = {
+    return {
         type = "miner",
         id = miner.id,
         miner_id = miner.name,
         dev_path = known(miner.path),
         port_path = known(device.port_path),
         serial_number = known(device.serial),
-        mac_address = known(miner.mac),
+        mac_address = known(miner.mac or device.mac),
         status = miner.status,
         state_msg = known(miner.state or miner.why),
         display_status = DISPLAY[miner.status] or miner.status,
@@ -49,30 +49,41 @@ for _, miner in ipairs(shepherd.herd().miners) do
     }
 end
 
-local strays = shepherd.query [[
-    SELECT id, dev_path, port_path, serial_number, vendor_id, product_id, description, last_seen_ms
-    FROM unconfigured_devices WHERE present ORDER BY id]]
-for _, stray in ipairs(strays) do
-    out[#out + 1] = {
+-- A stranger whose log told pool and wallet is what the original called captured.
+local function stray_row(device)
+    local captured = device.pool and device.wallet
+    return {
         type = "stray",
-        id = stray.id,
+        id = known(device.id),
+        key = device.key,
         miner_id = json.null,
-        dev_path = known(stray.dev_path),
-        port_path = known(stray.port_path),
-        serial_number = known(stray.serial_number),
-        mac_address = json.null,
-        vendor_id = known(stray.vendor_id),
-        product_id = known(stray.product_id),
+        dev_path = known(device.path),
+        port_path = known(device.port_path),
+        serial_number = known(device.serial),
+        mac_address = known(device.mac),
+        vendor_id = known(device.vendor_id),
+        product_id = known(device.product_id),
         status = "unconfigured",
-        state_msg = known(stray.description),
-        display_status = "Unconfigured",
-        pool_url = json.null,
-        wallet_address = json.null,
-        version = json.null,
-        chipset = json.null,
-        last_seen = time(stray.last_seen_ms),
+        state_msg = known(device.doubt or device.description),
+        display_status = captured and "Unconfigured (Captured)" or "Unconfigured",
+        pool_url = known(device.pool),
+        wallet_address = known(device.wallet),
+        version = known(device.version),
+        chipset = known(device.chip),
+        last_seen = time(device.last_seen_ms),
         location_notes = json.null,
+        suggested_name = known(device.suggested_name),
     }
 end
+
+local out, stranger = json.array {}, {}
+local waiting = strays.list()
+for _, device in ipairs(waiting) do
+    if device.miner then stranger[device.miner] = true end
+end
+for _, miner in ipairs(shepherd.herd().miners) do
+    if not stranger[miner.name] then out[#out + 1] = miner_row(miner) end
+end
+for _, device in ipairs(waiting) do out[#out + 1] = stray_row(device) end
 
 return out
