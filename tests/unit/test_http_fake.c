@@ -23,9 +23,10 @@ void fake_pool_init(struct script_pool *pool, struct loop *loop, struct topics *
 
 /* ---- routes ---- */
 
-static const char *const routes[] = {
-    "/",     "/parts", "/api/herd_data", "/slow",  "/never",   "/query",  "/bulk",  "/fail",
-    "/busy", "/once",  "/brief",         "/moved", "/hostile", "/system", "/words", "/edited"};
+static const char *const routes[] = {"/",       "/parts", "/api/herd_data", "/slow",   "/never",
+                                     "/query",  "/bulk",  "/fail",          "/busy",   "/once",
+                                     "/brief",  "/moved", "/hostile",       "/system", "/words",
+                                     "/edited", "/role",  "/login"};
 
 const char *script_language_find(const struct script_pool *pool, const char *tag, size_t len)
 {
@@ -154,6 +155,9 @@ static void fill(struct script_pool *pool, const struct script_request *request,
         buf_printf(body, "system %llu", (unsigned long long)topic_seq(pool->topics, TOPIC_SYSTEM));
     } else if (strcmp(path, "/edited") == 0) {
         page->edited = true;
+    } else if (strcmp(path, "/role") == 0 || strcmp(path, "/login") == 0) {
+        declare(page, "a");
+        buf_add_str(body, request->role);
     } else if (strcmp(path, "/words") == 0) {
         page->localized = true;
         buf_add_str(body, request->locale);

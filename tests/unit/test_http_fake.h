@@ -26,5 +26,6 @@ void fake_pool_finish(struct script_pool *pool); /* lands what is at /never */
 /* Pages: / (reads herd), /parts (herd and logs, five rows), /api/herd_data (82 kB), /slow, /never,
  * /query (declares a), /bulk (declares n), /system (reads it), /fail (500), /busy (503), /once (max
  * age 0), /brief (max age 50 ms), /moved (303), /hostile (a content type and a location with line
- * ends), /words (its language: de, en, es or pt-BR), /edited. */
+ * ends), /words (its language: de, en, es or pt-BR), /edited, /role and
+ * /login (the role that it is made for; declare a). */
 #endif
