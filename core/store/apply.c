@@ -43,6 +43,12 @@ static int apply_params(struct writer *w, const struct rec_head *head, const cha
         if (rc != SQLITE_OK)
             return rc;
     }
+    if (head->type == REC_MINER_NAMELESS) { /* else its readings would come back in a minute */
+        const char *at = payload;
+        latest_forget(&w->latest, rec_param_next(&at).i);
+    }
+    if (head->type == REC_CHORE)
+        w->chores.maybe = true;
     db_bind(w->stmts[head->type], payload, head->n_params);
     return db_step(w->stmts[head->type]);
 }

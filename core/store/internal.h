@@ -271,11 +271,13 @@ struct latest {
 };
 void latest_keep(struct latest *latest, const char *params, const struct rec_head *head);
 int latest_flush(struct latest *latest, sqlite3_stmt *const *stmts);
+void latest_forget(struct latest *latest, int64_t miner_id);
 void latest_flushed(struct latest *latest, int64_t now_us);
 void latest_free(struct latest *latest);
 
 /* ---- the writer ---- */
 
+struct writer;
 struct ballast {
     char *path;
     int64_t bytes; /* 0: not there */
@@ -294,6 +296,37 @@ struct retention {
     bool unfinished; /* a batch waited */
 };
 
+/* ---- chores: erasing and merging miners, a step at a time ---- */
+
+struct id_range {
+    int64_t first_id, last_id;
+};
+struct chore {                     /* a row of the table, and how far it is */
+    int64_t id, miner_id, into_id; /* id 0: none; into_id 0: erase */
+    enum {
+        CHORE_BEGIN, /* what memory holds of lines and readings goes into the file: the writer's */
+        CHORE_FIND,
+        CHORE_LINES,
+        CHORE_INDEX,
+        CHORE_EVENTS,
+        CHORE_ROLLUPS,
+        CHORE_END
+    } stage;
+    int64_t at, period_s; /* where the stage is: minute, id or time */
+    struct id_range *ranges;
+    size_t n_ranges, cap, range_at;
+    int64_t rows; /* of lines in a step */
+};
+struct chores {
+    struct chore now;
+    bool maybe;                /* the table is not known to be empty */
+    int64_t retry_us, wait_us; /* after an error: when again; longer each time */
+};
+int chores_find(struct writer *w);         /* the first one, when none is under way; SQLite's rc */
+int chores_step(struct writer *w);         /* one transaction, a few ms; SQLite's rc */
+void chores_reset(struct chores *chores);  /* from its start, and after the last one look again */
+void chores_failed(struct chores *chores); /* not again at once */
+
 struct writer {
     sqlite3 *db; /* NULL: to be opened again */
     sqlite3_stmt *stmts[STMT_COUNT];
@@ -303,6 +336,7 @@ struct writer {
     struct latest latest;
     struct ballast ballast;
     struct retention retention;
+    struct chores chores;
     int64_t page_bytes, wal_bytes, wal_limit_bytes, wal_checkpoint_at;
     int64_t duty_us, free_bytes;
     unsigned n_moved_aside;

@@ -3,24 +3,35 @@
  */
 #include "store/internal.h"
 
-void latest_keep(struct latest *latest, const char *params, const struct rec_head *head)
+static struct latest_slot *slot_of(struct latest *latest, int64_t miner_id)
 {
-    const char *at = params;
-    struct rec_param id = rec_param_next(&at);
     bool is_new;
-    uint32_t number = idmap_get(&latest->by_miner, id.i, &is_new);
+    uint32_t number = idmap_get(&latest->by_miner, miner_id, &is_new);
     if (number >= latest->cap) {
         size_t cap = latest->cap ? latest->cap * 2 : 64;
         latest->slots = shep_realloc(latest->slots, cap * sizeof *latest->slots);
         memset(latest->slots + latest->cap, 0, (cap - latest->cap) * sizeof *latest->slots);
         latest->cap = cap;
     }
-    struct latest_slot *slot = &latest->slots[number];
+    return &latest->slots[number];
+}
+
+void latest_keep(struct latest *latest, const char *params, const struct rec_head *head)
+{
+    const char *at = params;
+    struct latest_slot *slot = slot_of(latest, rec_param_next(&at).i);
     if (!slot->record.len)
         latest->n_waiting++;
     buf_clear(&slot->record);
     buf_add(&slot->record, params, head->len);
     slot->n_params = head->n_params;
+}
+
+void latest_forget(struct latest *latest, int64_t miner_id)
+{
+    struct latest_slot *slot = slot_of(latest, miner_id);
+    latest->n_waiting -= slot->record.len != 0;
+    buf_clear(&slot->record);
 }
 
 static int slot_write(const struct latest_slot *slot, sqlite3_stmt *stmt)

@@ -33,6 +33,7 @@ void writer_failed(struct writer *w, int rc)
     if (w->db && !sqlite3_get_autocommit(w->db))
         sqlite3_exec(w->db, "ROLLBACK", NULL, NULL, NULL);
     w->reload = true;
+    chores_reset(&w->chores);
     if (w->db && must_reopen(rc))
         writer_detach(w);
     else if (w->db) /* it may have been raised for an alarm */

@@ -68,6 +68,7 @@ int writer_attach(struct writer *w, sqlite3 *db)
         return rc;
     }
     sqlite3_wal_hook(db, on_wal, w);
+    chores_reset(&w->chores); /* one may have been under way at the end of the last run */
     return SQLITE_OK;
 }
 
@@ -337,6 +338,31 @@ static void duties(struct store *store)
         w->duty_us = 0; /* go on behind the batch that waits */
 }
 
+/* A step of what takes long: between two batches, and one after the other when none come. */
+static void do_chore(struct store *store)
+{
+    struct writer *w = &store->writer;
+    int rc = writer_ready(store);
+    if (rc == SQLITE_OK)
+        rc = chores_find(w);
+    if (rc == SQLITE_OK && w->chores.now.id) {
+        if (w->chores.now.stage == CHORE_BEGIN) {
+            rc = write_txn(store, NULL, true);
+            w->chores.now.stage = CHORE_FIND;
+        } else {
+            rc = chores_step(w);
+        }
+    }
+    if (rc == SQLITE_OK) {
+        checkpoint_if_due(store);
+        return;
+    }
+    complain(&w->odd, SHEP_LOG_WARN, "store", "cannot go on erasing or merging: %s; tried again",
+             sqlite3_errstr(rc));
+    writer_failed(w, rc);
+    chores_failed(&w->chores);
+}
+
 static void finish(struct store *store)
 {
     struct writer *w = &store->writer;
@@ -356,6 +382,7 @@ static void finish(struct store *store)
         writer_detach(w);
     logs_free(&w->logs);
     latest_free(&w->latest);
+    chores_reset(&w->chores);
     free(w->ballast.path);
 }
 
@@ -369,6 +396,8 @@ void *writer_main(void *arg)
     do {
         /* The minute is that of the mockable clock, waiting is real. */
         int64_t wake_us = real_mono_us() + w->duty_us - clock_mono_us();
+        if (w->chores.maybe && w->chores.retry_us < wake_us)
+            wake_us = w->chores.retry_us;
         says = queue_next(&store->queue, wake_us, &batch, &get);
         if (says == QUEUE_BATCH) {
             write_batch(store, batch);
@@ -377,6 +406,9 @@ void *writer_main(void *arg)
         }
         if (clock_mono_us() >= w->duty_us && !queue_closing(&store->queue))
             duties(store);
+        if (w->chores.maybe && real_mono_us() >= w->chores.retry_us &&
+            !queue_closing(&store->queue))
+            do_chore(store);
     } while (says != QUEUE_CLOSED);
     finish(store);
     return NULL;
