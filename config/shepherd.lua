@@ -69,10 +69,13 @@
 -- Options of plugins, by the plugin's name; false switches one off.
 --   price    provider, interval (seconds)
 --   network  url of a server with the API of mempool.space, interval (seconds)
---   serial   discover: look for ports that nobody configured. listen: which of them are opened unasked: "known" (only
---            Espressif's own USB: opening a stranger's port may reset somebody's 3D printer) or "all" plausible ones
+--   serial   discover: offer USB ports that nobody configured. listen: which of them are opened unasked: "known" (only
+--            Espressif's own USB: opening a stranger's port may reset somebody's 3D printer) or "all" plausible ones.
+--            ids: further USB ids (vendor:product) that your miners have, as `lsusb` prints them
+--   udev     finds the ports; false: only those in `miners` are opened. sysfs_root, dev_root: in a container
 -- plugins = {
 --   price = { provider = "coincodex", interval = 1200 },
 --   network = { url = "https://mempool.space", interval = 120 },
---   serial = { discover = true, listen = "known" },
+--   serial = { discover = true, listen = "known", ids = "2e8a:000a, 1209:4d4d" },
+--   udev = { sysfs_root = "/sys", dev_root = "/dev" },
 -- }

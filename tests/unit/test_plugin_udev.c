@@ -401,6 +401,36 @@ static void scans_say_nothing_about_what_changed_meanwhile(void **state)
     hear(b);
     assert_int_equal(fake_found_count(b->fake), 1);
     assert_int_equal(fake_lost_calls(b->fake), 0);
+    unplug(b, "ttyUSB1", "1-2"); /* the other way round: the scan misses one that is back */
+    fakeudev_say("change", "ttyUSB0");
+    fake_hold_jobs(b->fake, true);
+    hear(b);
+    fakeudev_say("change", "ttyUSB1");
+    fake_hold_jobs(b->fake, false);
+    fake_run_jobs(b->fake);
+    plug(b, "ttyUSB1", "1-2", "1a86", "7523", NULL, NULL);
+    hear(b);
+    assert_int_equal(fake_found_count(b->fake), 1);
+    assert_int_equal(fake_lost_calls(b->fake), 0);
+    bench_free(b);
+}
+
+static void overruns_during_a_scan_make_it_old(void **state)
+{
+    struct bench *b = bench_new();
+    bench_start(b);
+    fake_advance(b->fake, 1000);
+    plug(b, "ttyUSB0", "1-1", "1a86", "7523", NULL, NULL);
+    fake_hold_jobs(b->fake, true);
+    fakeudev_say("add", "ttyUSB0");
+    fake_poll(b->fake, 1000);
+    fakeudev_error(ENOBUFS);
+    fake_hold_jobs(b->fake, false);
+    fake_run_jobs(b->fake);
+    assert_int_equal(fake_found_calls(b->fake), 0);
+    fake_advance(b->fake, 101);
+    assert_int_equal(fake_found_calls(b->fake), 1);
+    assert_int_equal(fakeudev_monitors(), 1);
     bench_free(b);
 }
 
@@ -617,6 +647,7 @@ int main(void)
         cmocka_unit_test(old_port_in_the_same_place_does_not_count),
         cmocka_unit_test(lost_messages_cost_a_scan_and_only_differences_are_told),
         cmocka_unit_test(scans_say_nothing_about_what_changed_meanwhile),
+        cmocka_unit_test(overruns_during_a_scan_make_it_old),
         cmocka_unit_test(storms_are_looked_at_ten_times_a_second),
         cmocka_unit_test(forty_ports_are_told_once_each),
         cmocka_unit_test(uninteresting_names_start_no_scan),

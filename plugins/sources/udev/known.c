@@ -17,6 +17,7 @@ static void tell(struct udev_source *self, const struct usb_port *port)
         .product_id = port->pid,
         .mac = port->mac[0] ? port->mac : NULL,
         .hub = port->hub[0] ? port->hub : NULL,
+        .unit = port->unit,
     };
     self->host->device_found(self->ctx, &found);
 }
@@ -72,7 +73,8 @@ static bool known_add(struct udev_source *self, const struct usb_port *port)
         i++;
     if (i < self->n_known &&
         (!same_board(&self->known[i], port) || !memcmp(&self->known[i], port, sizeof *port)))
-        return false; /* known as it is; or the place is still taken by one that is dirty */
+        return false; /* known as it is; or its place is taken: the board is back and the kernel
+                         still has its old port, whose removal will be told */
     if (i == UDEV_PORTS_MAX) {
         if (!self->told_limit)
             self->host->log(self->ctx, SHEP_LOG_WARN,

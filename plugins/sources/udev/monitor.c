@@ -38,43 +38,46 @@ void monitor_close(struct monitor *monitor)
     free(monitor);
 }
 
-/* Errors that say what to do next: -1 nothing, the socket is empty or a message was bad; else the
- * errno. */
+/* Hands over what waits. The errno that ended it; 0: the socket is empty, a message was bad, or the
+ * turn is over. */
 static int drain(struct monitor *monitor, unsigned *n)
 {
     for (*n = 0; *n < EVENTS_A_TURN; ++*n) {
         errno = 0;
         struct udev_device *dev = udev_monitor_receive_device(monitor->netlink);
         if (!dev)
-            return errno == 0 || errno == EAGAIN || errno == EINTR ? -1 : errno;
+            return errno == EAGAIN || errno == EINTR ? 0 : errno;
         const char *action = udev_device_get_action(dev), *name = udev_device_get_sysname(dev);
         if (action && name)
             source_event(monitor->self, action, name);
         udev_device_unref(dev);
     }
-    return -1;
+    return 0;
 }
 
-void monitor_drain(struct monitor *monitor)
+unsigned monitor_drain(struct monitor *monitor)
 {
     unsigned n;
     int error = drain(monitor, &n);
     if (error == ENOBUFS)
         source_overrun(monitor->self);
-    else if (error >= 0)
+    else if (error != 0)
         source_monitor_died(monitor->self, error);
+    return error == 0 ? n : 1;
 }
 
 static void on_readable(int fd, uint32_t what, void *arg)
 {
     struct monitor *monitor = arg;
-    unsigned n;
-    int error = drain(monitor, &n);
-    monitor->empty_turns = n > 0 ? 0 : monitor->empty_turns + 1;
-    if (error == ENOBUFS)
-        source_overrun(monitor->self);
-    else if (error >= 0 || monitor->empty_turns > EMPTY_TURNS_MAX)
-        source_monitor_died(monitor->self, error >= 0 ? error : EIO);
+    struct udev_source *self = monitor->self;
+    unsigned turns = monitor->empty_turns + 1;
+    if (monitor_drain(monitor) > 0)
+        turns = 0;
+    if (self->monitor != monitor)
+        return; /* it died and was closed */
+    monitor->empty_turns = turns;
+    if (turns > EMPTY_TURNS_MAX)
+        source_monitor_died(self, EIO);
 }
 
 static bool monitor_set_up(struct monitor *monitor)

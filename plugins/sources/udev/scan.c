@@ -23,6 +23,7 @@ enum {
 struct place { /* where in sysfs a port's USB device and interface are */
     char device[PATH_MAX], interface[UDEV_PLACE_MAX];
     unsigned port_number; /* of several ports on one interface */
+    unsigned interface_number;
 };
 
 /* ---- sysfs ---- */
@@ -57,8 +58,10 @@ static bool place_find(const char *tty_device, struct place *place)
             return false;
         if (attr_read(place->device, "port_number", text))
             place->port_number = (unsigned)strtoul(text, NULL, 10) & 0xff;
-        if (!place->interface[0] && attr_read(place->device, "bInterfaceNumber", text))
+        if (!place->interface[0] && attr_read(place->device, "bInterfaceNumber", text)) {
             text_clean(place->interface, sizeof place->interface, slash + 1);
+            place->interface_number = (unsigned)strtoul(text, NULL, 16) & 0xff;
+        }
         if (attr_read(place->device, "idVendor", text))
             return strlen(slash + 1) < UDEV_PLACE_MAX;
         *slash = 0;
@@ -170,6 +173,7 @@ static void place_tell(const struct place *place, struct usb_port *port)
     const char *name = strrchr(place->device, '/') + 1;
     text_clean(port->port_path, sizeof port->port_path, name);
     memcpy(port->hub, port->port_path, sizeof port->hub);
+    port->unit = place->port_number * 256 + place->interface_number;
     char *dot = strrchr(port->hub, '.');
     *(dot ? dot : port->hub) = 0; /* "1-1" hangs on the root hub, which is no place */
     if (place->port_number > 0)
@@ -243,14 +247,6 @@ static size_t names_read(const char *sysfs_root, tty_name *names, size_t max)
     return n;
 }
 
-static bool key_taken(const struct scan_result *out, const char *key)
-{
-    for (size_t i = 0; i < out->n_ports; i++)
-        if (!strcmp(out->ports[i].key, key))
-            return true;
-    return false;
-}
-
 void ports_scan(const char *sysfs_root, const char *dev_root, bool raw, struct scan_result *out)
 {
     tty_name names[UDEV_PORTS_MAX];
@@ -267,8 +263,7 @@ void ports_scan(const char *sysfs_root, const char *dev_root, bool raw, struct s
             udev_device_unref(dev);
         if (verdict == WAITING)
             out->n_waiting++;
-        /* Two ports in one place: the board comes back, and the kernel still has its old port. */
-        else if (verdict == READY && !key_taken(out, port->key))
+        else if (verdict == READY)
             out->n_ports++;
     }
     if (udev)

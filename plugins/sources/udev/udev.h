@@ -27,6 +27,7 @@ struct usb_port { /* zeroed before it is filled, so that two can be compared as 
     char port_path[UDEV_PLACE_MAX] /* 1-1.2 */, hub[UDEV_PLACE_MAX] /* 1-1; empty: none */;
     char description[2 * UDEV_TEXT_MAX + 4];
     char serial[UDEV_TEXT_MAX], mac[18], vid[5], pid[5];
+    unsigned unit; /* which port of the chip: 0, or its interface's number, or 256 and more */
 };
 
 /* ---- text.c: what devices say of themselves ---- */
@@ -84,6 +85,7 @@ void known_remove(struct udev_source *self, const char *name);
 /* ---- monitor.c ---- */
 struct monitor *monitor_open(struct udev_source *self); /* NULL: says why in the log */
 void monitor_close(struct monitor *monitor);
-/* Hands over what waits, a bounded number; may end in source_monitor_died(), which closes it. */
-void monitor_drain(struct monitor *monitor);
+/* Hands over what waits, a bounded number. May end in source_monitor_died(), which closes it. 0:
+ * nothing waited. */
+unsigned monitor_drain(struct monitor *monitor);
 #endif
