@@ -88,7 +88,7 @@ static int listen_to(struct found *found)
     }
     found_bind(found, found_stranger_member(found), ID_BY_PLACE);
     found_save(found, true);
-    topic_touch(found->finder->plugins->env.topics, TOPIC_CONFIG);
+    found_review(found->finder->plugins); /* another way in to the same board */
     return 0;
 }
 
@@ -178,6 +178,7 @@ int plugins_found_accept(struct plugins *plugins, const char *key, const json_t 
         return SHEP_E_BUSY;
     json_t *whole = json_deep_copy(entry);
     json_object_set_new(whole, "device", json_string(found->key));
+    json_object_del(whole, "path"); /* it is where it is plugged in */
     if (!json_object_get(whole, "source"))
         json_object_set_new(whole, "source", json_string(found->opener->desc.name));
     int err = stranger ? member_rename(stranger, name) : 0;

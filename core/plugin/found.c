@@ -181,20 +181,6 @@ void found_unbind(struct found *found, const char *why)
 
 /* ---- keys ---- */
 
-/* The second tty of one chip has the same place and the same serial number. */
-static unsigned unit_of(const struct found *found)
-{
-    const struct plugins *plugins = found->finder->plugins;
-    unsigned unit = 1;
-    for (size_t i = 0; i < plugins->n_found && plugins->found[i] != found; i++) {
-        const struct found *other = plugins->found[i];
-        unit += str_eq(other->port_path, found->port_path) &&
-                str_eq(other->vendor_id, found->vendor_id) &&
-                str_eq(other->product_id, found->product_id) && other->finder == found->finder;
-    }
-    return unit;
-}
-
 static bool shared_before(const struct plugins *plugins, const char *serial_key)
 {
     size_t len = strlen(serial_key);
@@ -233,7 +219,7 @@ static void facts_make(struct found *found)
 {
     const struct plugins *plugins = found->finder->plugins;
     id_facts_make(&found->facts, found->mac, found->vendor_id, found->product_id, found->serial,
-                  found->port_path, unit_of(found));
+                  found->port_path, found->unit);
     if (!found->facts.serial_key[0])
         return;
     found->facts.shared = shared_before(plugins, found->facts.serial_key);
@@ -404,7 +390,8 @@ static void update_texts(struct found *found, const struct shep_found *news)
 static bool same_board(const struct found *found, const struct shep_found *news)
 {
     char *serial = id_clean_dup(news->serial, FOUND_TEXT_MAX);
-    bool same = str_eq(found->serial, serial) && str_eq(found->vendor_id, news->vendor_id) &&
+    bool same = found->unit == news->unit && str_eq(found->serial, serial) &&
+                str_eq(found->vendor_id, news->vendor_id) &&
                 str_eq(found->product_id, news->product_id) &&
                 str_eq(found->port_path, news->port_path);
     free(serial);
@@ -432,10 +419,12 @@ static void update(struct found *found, const struct shep_found *news)
     topic_touch(found->finder->plugins->env.topics, TOPIC_CONFIG);
 }
 
-int device_found(struct plugin *finder, const struct shep_found *news)
+int device_found(struct plugin *finder, const struct shep_found *told_by)
 {
     struct plugins *plugins = finder->plugins;
+    struct shep_found all = {0}, *news = &all;
     size_t at;
+    memcpy(&all, told_by, told_by->size < sizeof all ? told_by->size : sizeof all);
     if (!news->key || !news->key[0] || !news->path || !news->path[0] || !news->port_path)
         return SHEP_E_BUG;
     if (strlen(news->path) >= FOUND_PATH_MAX || strlen(news->key) >= FOUND_PATH_MAX)
@@ -453,6 +442,7 @@ int device_found(struct plugin *finder, const struct shep_found *news)
     *found = (struct found){.finder = finder,
                             .finder_key = shep_strdup(news->key),
                             .path = shep_strdup(news->path),
+                            .unit = news->unit,
                             .since_ms = clock_wall_ms()};
     set_text(&found->port_path, news->port_path);
     set_text(&found->vendor_id, news->vendor_id);

@@ -138,7 +138,7 @@ void id_facts_make(struct id_facts *out, const char *mac, const char *vid, const
 {
     char part[SERIAL_IN_KEY + 1], place_part[ID_PLACE_MAX - 16], suffix[16] = "";
     *out = (struct id_facts){0};
-    if (unit > 1)
+    if (unit > 0)
         snprintf(suffix, sizeof suffix, "#%u", unit);
     if (!id_mac(mac, out->mac))
         out->mac[0] = '\0';

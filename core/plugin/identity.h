@@ -34,11 +34,11 @@ bool id_hub(const char *port_path, char *out, size_t cap);
 struct id_facts {
     char mac[ID_MAC_MAX];        /* known without opening it; "": not known */
     char vid[8], pid[8];         /* "": not USB */
-    char place[ID_PLACE_MAX];    /* "1-1.2"; the second tty of one chip: "1-1.2#2" */
+    char place[ID_PLACE_MAX];    /* "1-1.2"; another tty of the same chip: "1-1.2#1" */
     char serial_key[ID_KEY_MAX]; /* "usb:VID:PID:SERIAL"; "": no serial number to be trusted */
     bool shared;                 /* two boards were seen with that serial number */
 };
-/* unit: 1, or the how many-th tty of the same chip. */
+/* unit: which tty of the chip; 0: the first. */
 void id_facts_make(struct id_facts *out, const char *mac, const char *vid, const char *pid,
                    const char *serial, const char *place, unsigned unit);
 void id_key_mac(char out[static ID_KEY_MAX], const char *mac);

@@ -79,6 +79,7 @@ struct found {
     struct plugin *finder, *opener; /* opener NULL: nobody opens such a device */
     char *finder_key, *path, *port_path, *hub, *description, *vendor_id, *product_id, *serial;
     char mac[ID_MAC_MAX]; /* told, or heard; "": not known */
+    unsigned unit;
     struct id_facts facts;
     char key[ID_KEY_MAX];
     uint32_t judged; /* SHEP_JUDGE_… */

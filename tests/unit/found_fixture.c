@@ -245,7 +245,8 @@ void plug(const struct board *board)
                                .vendor_id = board->vid,
                                .product_id = board->pid,
                                .mac = board->mac,
-                               .hub = board->hub};
+                               .hub = board->hub,
+                               .unit = board->unit};
     assert_int_equal(plugin_host.device_found(&t.finder.ctx, &found), 0);
 }
 

@@ -12,6 +12,7 @@ enum { OPEN_MAX = 64, TEXT_MAX = 16384 };
 
 struct board { /* as a finder tells of it; what is NULL is not known */
     const char *key, *path, *port, *vid, *pid, *serial, *mac, *hub;
+    unsigned unit;
 };
 
 struct opened {

@@ -541,13 +541,60 @@ static void there_is_an_end_to_strangers(void **state)
     assert_true(t.plugins.n_known <= KNOWN_NOBODYS_MAX + 1);
 }
 
+static void plug_ftdi(const char *path, unsigned unit)
+{
+    plug(&(struct board){.key = unit ? "if1" : "if0",
+                         .path = path,
+                         .port = "1-1.2",
+                         .vid = "0403",
+                         .pid = "6010",
+                         .serial = "FT12345X",
+                         .unit = unit});
+}
+
 static void two_ttys_of_one_chip_are_two(void **state)
 {
+    char first[ID_NAME_MAX];
     start();
-    plug(CP2102("if0", "/dev/ttyUSB0", "1-1.2", "FT12345X"));
-    plug(CP2102("if1", "/dev/ttyUSB1", "1-1.2", "FT12345X"));
-    assert_string_equal(shown_text("/dev/ttyUSB0", "key"), "usb:10c4:ea60:FT12345X");
-    assert_string_equal(shown_text("/dev/ttyUSB1", "key"), "usb:10c4:ea60:FT12345X#2");
+    plug_ftdi("/dev/ttyUSB0", 0);
+    plug_ftdi("/dev/ttyUSB1", 1);
+    assert_string_equal(shown_text("/dev/ttyUSB0", "key"), "usb:0403:6010:FT12345X");
+    assert_string_equal(shown_text("/dev/ttyUSB1", "key"), "usb:0403:6010:FT12345X#1");
+    snprintf(first, sizeof first, "%s", who("/dev/ttyUSB0"));
+    unplug("if0");
+    unplug("if1");
+    plug_ftdi("/dev/ttyUSB2", 1); /* the other one comes first */
+    plug_ftdi("/dev/ttyUSB3", 0);
+    assert_string_equal(who("/dev/ttyUSB3"), first);
+    assert_int_equal(herd_count(t.herd), 2);
+}
+
+static void an_old_finder_knows_nothing_of_new_fields(void **state)
+{
+    start();
+    struct shep_found found = {.size = offsetof(struct shep_found, mac),
+                               .key = "k",
+                               .path = "/dev/ttyUSB0",
+                               .port_path = "1-1.2",
+                               .vendor_id = "1a86",
+                               .product_id = "7523",
+                               .mac = A_MAC};
+    assert_int_equal(plugin_host.device_found(&t.finder.ctx, &found), 0);
+    assert_string_equal(shown_text("/dev/ttyUSB0", "mac"), "");
+}
+
+static void a_typed_path_is_the_device_wherever_it_goes(void **state)
+{
+    start();
+    plug(CH340("k", "/dev/ttyUSB0", "1-1.2"));
+    json_t *entry =
+        json_pack("{s:s, s:s, s:s}", "id", "BARN-01", "source", "opener", "path", "/dev/ttyUSB0");
+    assert_int_equal(plugins_found_accept(&t.plugins, "port:1-1.2", entry), 0);
+    json_decref(entry);
+    assert_int_equal(t.n_opened, 1);
+    plug(CH340("k", "/dev/ttyUSB1", "1-1.2"));
+    assert_string_equal(who("/dev/ttyUSB1"), "BARN-01");
+    assert_int_equal(t.n_opened, 1);
 }
 
 static void a_miner_is_renamed_and_reset(void **state)
@@ -617,6 +664,8 @@ int main(void)
         TEST(hostile_texts_break_nothing),
         TEST(there_is_an_end_to_strangers),
         TEST(two_ttys_of_one_chip_are_two),
+        TEST(an_old_finder_knows_nothing_of_new_fields),
+        TEST(a_typed_path_is_the_device_wherever_it_goes),
         TEST(a_miner_is_renamed_and_reset),
         TEST(strangers_keep_their_miner_over_a_restart),
     };

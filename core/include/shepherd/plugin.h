@@ -191,6 +191,7 @@ struct shep_found {
     /* since 1.1 */
     const char *mac; /* "a0:b1:c2:d3:e4:f5" when it is known without opening; NULL: it is not */
     const char *hub; /* port path of the hub that it hangs on, "1-1"; NULL: not known, or none */
+    uint32_t unit; /* which of several serial ports of one chip it is; 0: the first, or the only */
 };
 
 struct shep_miner { /* what services and sinks see; borrowed for the call */
@@ -396,8 +397,7 @@ struct shep_source_ops {
      * that follow tell the rest. SHEP_E_GONE: not open; SHEP_E_UNSUPPORTED: it has no such line. */
     int (*reset)(void *self, struct shep_device *dev);
 };
-#define SHEP_JUDGE_PLAUSIBLE 1u  /* a kind of device that miners have: offered, opened when asked  \
-                                  */
+#define SHEP_JUDGE_PLAUSIBLE  1u /* a kind of device that miners have: opened when asked */
 #define SHEP_JUDGE_LISTEN     2u /* open it unasked */
 #define SHEP_JUDGE_NATIVE     4u /* USB of the chip itself: its serial number is its MAC */
 #define SHEP_JUDGE_BOOTLOADER 8u /* the chip waits in its boot loader: shown, not opened */
