@@ -174,8 +174,11 @@ static bool allowed(struct miner *miner, uint32_t event)
 
 static void tell(struct herd *herd, struct miner *miner, const struct shep_event *event)
 {
-    for (size_t i = 0; i < herd->n_listeners; i++)
-        herd->listeners[i].event(event, miner, herd->listeners[i].arg);
+    for (size_t i = 0; i < herd->n_listeners; i++) {
+        const struct herd_listener *listener = &herd->listeners[i];
+        if (listener->event)
+            listener->event(event, miner, listener->arg);
+    }
 }
 
 /* What is left out when it flaps is made good later: the last status told is the true one. */

@@ -32,7 +32,8 @@ struct herd_conf {
 
 /* Told of events and of values to keep. All on the loop, pointers borrowed. */
 struct herd_listener {
-    void (*event)(const struct shep_event *event, const struct miner *miner, void *arg);
+    void (*event)(const struct shep_event *event, const struct miner *miner,
+                  void *arg); /* NULL: not interested */
     /* It says this attribute for the first time, or another text than before, or the same one again
      * after a pause; not what herd_restore() brings back. NULL: not interested. */
     void (*text)(struct miner *miner, uint32_t attr, const char *text, void *arg);
