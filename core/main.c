@@ -35,8 +35,10 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"run", cmd_run},       {"check", cmd_check},   {"parse", run_parse}, {"plugins", cmd_plugins},
-    {"render", cmd_render}, {"passwd", cmd_passwd}, {"help", cmd_help},   {"version", run_version},
+    {"run", cmd_run},         {"check", cmd_check},     {"parse", run_parse},
+    {"plugins", cmd_plugins}, {"render", cmd_render},   {"passwd", cmd_passwd},
+    {"backup", cmd_backup},   {"restore", cmd_restore}, {"import", cmd_import},
+    {"help", cmd_help},       {"version", run_version},
 };
 
 /* Pages, snapshots and batches are large and short-lived: from the system and back to it, so that

@@ -92,28 +92,45 @@ static char *old_dup(struct putting *p, const char *to, const char *parent, cons
     return shep_asprintf("%s.before-restore.%s", to, p->stamp);
 }
 
-/* name: in the archive, and in the folder of what was there; made with _. */
+/* Where it really is, links followed, from the root: the journal is read in another folder. Its own
+ * folder is made when it is not there. */
+static int resolve(struct putting *p, const char *target, char **to_out)
+{
+    if ((*to_out = realpath(target, NULL)))
+        return 0;
+    char *dir = dir_of_dup(target);
+    const char *slash = strrchr(target, '/');
+    int err = dir_make(dir, 0755);
+    char *real = err ? NULL : realpath(dir, NULL);
+    if (real)
+        *to_out = path_join_dup(real, slash ? slash + 1 : target);
+    else
+        err = io_failed(p, dir, err ? err : -errno);
+    free(real);
+    free(dir);
+    return err;
+}
+
+/* name: in the archive; in the folder of what was there with _ instead of /. */
 static int place(struct putting *p, const char *name, const char *target, mode_t fresh)
 {
-    char *from = path_join_dup(p->from, name), *staged = NULL;
-    char *real = realpath(target, NULL), *to = real ? real : shep_strdup(target);
-    char *parent = dir_of_dup(to), *flat = shep_strdup(name);
+    char *from = path_join_dup(p->from, name), *flat = shep_strdup(name);
+    char *to = NULL, *parent = NULL, *staged = NULL, *old = NULL;
     for (char *c = flat; *c; c++)
         *c = *c == '/' ? '_' : *c;
-    int rc = 0;
-    if (exists(from)) {
-        int err = dir_make(parent, 0755);
-        rc = err ? io_failed(p, parent, err) : stage(p, from, to, parent, fresh, &staged);
-        if (!rc) {
-            char *old = old_dup(p, to, parent, flat);
+    int rc = exists(from) ? resolve(p, target, &to) : 0;
+    if (to && !rc) {
+        parent = dir_of_dup(to);
+        rc = stage(p, from, to, parent, fresh, &staged);
+        old = old_dup(p, to, parent, flat);
+        if (!rc)
             moves_add(p->moves, to, staged, old);
-            free(old);
-        }
     }
+    free(old);
     free(staged);
-    free(flat);
     free(parent);
     free(to);
+    free(flat);
     free(from);
     return rc;
 }
@@ -167,28 +184,37 @@ static void open_views(const char *from)
     free(views);
 }
 
+static int put(struct putting *p, const struct backup_parts *places)
+{
+    int rc = before_make(p);
+    p->moves = moves_new(p->data_dir);
+    open_views(p->from);
+    if (!rc)
+        rc = place_all(p, places);
+    if (!rc)
+        rc = moves_run(p->moves, p->why);
+    tree_give(p->before, p->data_st.st_uid, p->data_st.st_gid);
+    bool kept = rmdir(p->before) != 0; /* goes only when it is empty */
+    if (!rc) {
+        tree_remove(p->from);
+        snprintf(p->why, BACKUP_WHY_MAX, "%s", kept ? p->before : "");
+    }
+    moves_free(p->moves);
+    free(p->before);
+    return rc;
+}
+
 int backup_put(const char *unpacked_dir, const struct backup_parts *places,
                char why[BACKUP_WHY_MAX])
 {
-    struct putting p = {.from = unpacked_dir, .data_dir = places->data_dir, .why = why};
+    char *from = realpath(unpacked_dir, NULL), *data_dir = realpath(places->data_dir, NULL);
+    struct putting p = {.from = from, .data_dir = data_dir, .why = why};
     why[0] = '\0';
-    if (stat(p.data_dir, &p.data_st) != 0)
-        return io_failed(&p, p.data_dir, -errno);
-    int rc = before_make(&p);
-    p.moves = moves_new(p.data_dir);
-    open_views(unpacked_dir);
-    if (!rc)
-        rc = place_all(&p, places);
-    if (!rc)
-        rc = moves_run(p.moves, why);
-    tree_give(p.before, p.data_st.st_uid, p.data_st.st_gid);
-    bool kept = rmdir(p.before) != 0; /* goes only when it is empty */
-    if (!rc) {
-        tree_remove(unpacked_dir);
-        snprintf(why, BACKUP_WHY_MAX, "%s", kept ? p.before : "");
-    }
-    moves_free(p.moves);
-    free(p.before);
+    int rc = from && data_dir && stat(data_dir, &p.data_st) == 0
+                 ? put(&p, places)
+                 : io_failed(&p, data_dir ? unpacked_dir : places->data_dir, -errno);
+    free(from);
+    free(data_dir);
     return rc;
 }
 

@@ -67,8 +67,24 @@ int cmd_render(int argc, char **argv);
 int cmd_passwd(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 int cmd_parse(int argc, char **argv, const struct ingest_parsers *parsers); /* cmd_parse.c */
+int cmd_backup(int argc, char **argv);
+int cmd_restore(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+/* cmd_restore.c: does the rest of a restore that was killed. Before the store is opened; exit code,
+ * with a message. */
+int restore_resume(const char *data_dir);
 /* An option that getopt_long() did not know: message with the nearest one, EX_USAGE. */
 int usage_error(const char *command, const char *fmt, ...) SHEP_PRINTF(2, 3);
+
+/* What a command needs that looks at the same things as the daemon: exit code, messages on stderr.
+ * loaded_close() in any case. */
+struct loaded {
+    struct paths paths;
+    struct config config;
+    struct plugins *plugins;
+};
+int loaded_open(const struct config_overrides *overrides, struct loaded *out);
+void loaded_close(struct loaded *loaded);
 
 /* DATA_DIR/admin_password: an argon2id hash, mode 0600. */
 bool admin_password_is_set(const char *data_dir);

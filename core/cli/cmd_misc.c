@@ -41,29 +41,26 @@ static int parse_common(int argc, char **argv, struct config_overrides *out)
     return 0;
 }
 
-struct loaded {
-    struct paths paths;
-    struct config config;
-    struct plugins *plugins;
-};
+int loaded_open(const struct config_overrides *overrides, struct loaded *out)
+{
+    if (paths_find(&out->paths) != 0 || paths_check(&out->paths) != 0)
+        return EX_SOFTWARE;
+    log_set_level(SHEP_LOG_ERROR); /* a refused plugin is shown by `plugins`, not here */
+    return config_load(&out->paths, overrides, &out->config, &out->plugins) ? EX_CONFIG : 0;
+}
+
+void loaded_close(struct loaded *loaded)
+{
+    plugins_free(loaded->plugins);
+    config_free(&loaded->config);
+    paths_free(&loaded->paths);
+}
 
 static int load(int argc, char **argv, struct loaded *out)
 {
     struct config_overrides overrides = {0};
     int rc = parse_common(argc, argv, &overrides);
-    if (rc)
-        return rc;
-    if (paths_find(&out->paths) != 0 || paths_check(&out->paths) != 0)
-        return EX_SOFTWARE;
-    log_set_level(SHEP_LOG_ERROR); /* a refused plugin is shown by `plugins`, not here */
-    return config_load(&out->paths, &overrides, &out->config, &out->plugins) ? EX_CONFIG : 0;
-}
-
-static void unload(struct loaded *loaded)
-{
-    plugins_free(loaded->plugins);
-    config_free(&loaded->config);
-    paths_free(&loaded->paths);
+    return rc ? rc : loaded_open(&overrides, out);
 }
 
 int cmd_check(int argc, char **argv)
@@ -74,7 +71,7 @@ int cmd_check(int argc, char **argv)
         printf("%s: no mistakes; %zu miners\n",
                loaded.config.file ? loaded.config.file : "no configuration file, all defaults",
                json_array_size(loaded.config.miners));
-    unload(&loaded);
+    loaded_close(&loaded);
     return rc;
 }
 
@@ -95,7 +92,7 @@ int cmd_plugins(int argc, char **argv)
         printf("%-8s %-16s %-10s %s\n", "KIND", "NAME", "VERSION", "ABI  STATE");
         plugins_each(loaded.plugins, print_plugin, NULL);
     }
-    unload(&loaded);
+    loaded_close(&loaded);
     return rc;
 }
 
@@ -178,6 +175,6 @@ int cmd_passwd(int argc, char **argv)
     if (!rc)
         rc = store_password(loaded.config.data_dir, password);
     sodium_memzero(password, sizeof password);
-    unload(&loaded);
+    loaded_close(&loaded);
     return rc;
 }

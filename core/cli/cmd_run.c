@@ -372,7 +372,9 @@ static int start(struct daemon *daemon)
     daemon->herd = herd_new(daemon->loop, daemon->topics, &herd_conf);
     daemon->facts = facts_new(daemon->topics);
     daemon->status = status_new(daemon);
-    int rc = open_store(daemon);
+    int rc = restore_resume(daemon->config.data_dir);
+    if (!rc)
+        rc = open_store(daemon);
     if (rc)
         return rc;
     daemon->keeper = keeper_new(daemon);

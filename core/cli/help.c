@@ -12,13 +12,17 @@ static const char overview[] =
     "  plugins   list every plugin: kind, name, version, loaded or why not\n"
     "  render    print a page or an API reply as the daemon would serve it\n"
     "  passwd    set the admin password\n"
+    "  backup    put database, configuration and views into one file\n"
+    "  restore   put them back from such a file\n"
+    "  import    take over from the Python Shepherd: its database or its CSV\n"
     "  help      this, or help about one command: shepherd help run\n"
     "  version   print the version\n"
     "\n"
     "First steps: 'shepherd run --demo' shows an invented flock on http://127.0.0.1:8080.\n"
     "Configuration: ~/.config/shepherd/shepherd.lua, else /etc/shepherd/shepherd.lua.\n"
-    "Exit codes: 0 fine, 64 wrong usage, 66 no such input, 69 port or data directory in use,\n"
-    "74 input or output failed, 78 mistake in the configuration.\n";
+    "Exit codes: 0 fine, 64 wrong usage, 65 a file that cannot be used, 66 no such input, 69 port "
+    "or\n"
+    "data directory in use, 74 input or output failed, 78 mistake in the configuration.\n";
 
 static const struct {
     const char *command, *text;
@@ -71,6 +75,62 @@ static const struct {
                "Asks for the admin password (or reads one line from standard input) and stores its "
                "hash. It is\n"
                "needed before the daemon listens beyond loopback.\n"},
+    {"backup",
+     "usage: shepherd backup FILE [--with-logs] [--config FILE] [--data-dir DIR]\n"
+     "\n"
+     "Writes one file (a tar archive with gzip, mode 0600) with the database, the admin "
+     "password's\n"
+     "hash, the configuration file and the folders of view_dirs. A daemon may run meanwhile. FILE "
+     "is\n"
+     "replaced only when the new one is whole. Keep it private: pool passwords are in it.\n"
+     "\n"
+     "  --with-logs     the miners' log lines too; without them only readings and history\n"
+     "  --config FILE   the configuration to keep, instead of the usual one\n"
+     "  --data-dir DIR  where the database lives, instead of the configuration's data_dir\n"
+     "\n"
+     "Exit 66 when there is no database, 74 when it cannot be read or FILE cannot be written.\n"},
+    {"restore",
+     "usage: shepherd restore FILE [--check] [--without-config] [--config FILE] [--data-dir DIR]\n"
+     "\n"
+     "Puts back what 'shepherd backup' (or Settings in the browser) made: database, admin "
+     "password,\n"
+     "configuration and views. All of it is unpacked and checked before anything is replaced; "
+     "what\n"
+     "was there is moved to DATA_DIR/before-restore.<time>. No daemon may run: stop it first, or "
+     "use\n"
+     "Settings in the browser. Run it as the daemon's user, or as root: root gives the files to "
+     "the\n"
+     "owner of the data directory.\n"
+     "\n"
+     "  --check           only check FILE and say what is in it; a daemon may run\n"
+     "  --without-config  leave the configuration file as it is\n"
+     "  --config FILE     where the configuration file goes, instead of the usual place\n"
+     "  --data-dir DIR    where the database goes, instead of the configuration's data_dir\n"
+     "\n"
+     "Exit 65 when FILE is damaged or no backup, 66 when it is not there, 69 (with the pid) while "
+     "a\n"
+     "daemon runs, 74 when the disk fails or is full, 78 when FILE was made by a newer Shepherd "
+     "or\n"
+     "its configuration has mistakes.\n"},
+    {"import",
+     "usage: shepherd import OLD_DB|OLD.csv [--dry-run] [--config FILE] [--data-dir DIR]\n"
+     "\n"
+     "Takes over from the Python Shepherd: miners, pools, coin addresses, unconfigured devices "
+     "and\n"
+     "best difficulties out of its database (usually ~/shepherd_data/shepherd.db, any version), "
+     "or\n"
+     "miners out of its CSV. The old file is only read. What is here already stays; done twice it "
+     "is\n"
+     "the same as once. Miners of the configuration file are not touched. No daemon may run: stop "
+     "it\n"
+     "first, or use Settings, Import in the browser.\n"
+     "\n"
+     "  --dry-run       say what would come, change nothing; a daemon may run\n"
+     "  --config FILE   the configuration, instead of the usual one\n"
+     "  --data-dir DIR  where the database lives, instead of the configuration's data_dir\n"
+     "\n"
+     "Exit 65 when the file is neither, 66 when it is not there, 69 (with the pid) while a daemon "
+     "runs.\n"},
     {"version", "usage: shepherd version\n"},
     {"help", "usage: shepherd help [COMMAND]\n"},
 };

@@ -1,0 +1,265 @@
+/* `shepherd import OLD`: the Python Shepherd's database or CSV. The rooms are opened as the daemon
+ * does it, but nothing listens and no port is opened. A dry run does all of it on a copy. Thread:
+ * this one is the loop's. */
+#include "cli/cli.h"
+
+#include "backup/backup.h"
+#include "util/clock.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { CSV_BYTES_MAX = 4 << 20, FLUSH_MS = 30000 };
+
+struct import_args {
+    const char *file;
+    bool dry_run;
+    struct config_overrides overrides;
+};
+
+static int parse_args(int argc, char **argv, struct import_args *out)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"data-dir", required_argument, NULL, 'd'},
+                                            {"dry-run", no_argument, NULL, 'n'},
+                                            {NULL, 0, NULL, 0}};
+    int opt;
+    while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (opt == 'c')
+            out->overrides.file = optarg;
+        else if (opt == 'd')
+            out->overrides.data_dir = optarg;
+        else if (opt == 'n')
+            out->dry_run = true;
+        else
+            return EX_USAGE;
+    }
+    if (optind + 1 != argc)
+        return usage_error("import", "one old database or CSV file is needed");
+    out->file = argv[optind];
+    return 0;
+}
+
+/* ---- the old file ---- */
+
+static bool is_sqlite(const char *file)
+{
+    static const char magic[16] = "SQLite format 3";
+    char head[sizeof magic];
+    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool is = fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head &&
+              memcmp(head, magic, sizeof magic) == 0;
+    if (fd >= 0)
+        close(fd);
+    return is;
+}
+
+static int read_csv(const char *file, json_t **plan_out, char why[FLOCK_WHY_MAX])
+{
+    size_t len;
+    char *text = file_read_dup(file, CSV_BYTES_MAX, &len);
+    if (!text) {
+        snprintf(why, FLOCK_WHY_MAX, "%s",
+                 errno == EFBIG ? "it is too large for a CSV of miners" : strerror(errno));
+        return errno == EFBIG ? SHEP_E_FORMAT : SHEP_E_IO;
+    }
+    int err = flock_csv_plan(text, len, plan_out, why);
+    free(text);
+    return err;
+}
+
+static int read_plan(const char *file, json_t **plan_out)
+{
+    char why[FLOCK_WHY_MAX] = "";
+    if (access(file, R_OK) != 0) {
+        fprintf(stderr, "shepherd import: cannot read %s: %s\n", file, strerror(errno));
+        return EX_NOINPUT;
+    }
+    bool db = is_sqlite(file);
+    int err =
+        db ? store_read_python(file, plan_out, why, sizeof why) : read_csv(file, plan_out, why);
+    if (!err)
+        return 0;
+    fprintf(stderr, "shepherd import: %s%s%s\n", db ? "" : file, db ? "" : ": ", why);
+    return err == SHEP_E_IO ? EX_IOERR : EX_DATAERR;
+}
+
+/* ---- the rooms ---- */
+
+static int open_store(struct daemon *daemon)
+{
+    struct store_conf conf = {.data_dir = daemon->config.data_dir,
+                              .keep_ms = daemon->config.keep_ms,
+                              .keep_bytes = daemon->config.keep_bytes};
+    char err[512] = "";
+    int pid = 0;
+    int code = store_open(&conf, daemon->loop, &daemon->store, err, sizeof err, &pid);
+    if (code == SHEP_E_BUSY)
+        fprintf(stderr,
+                "shepherd import: a daemon (pid %d) uses %s: use Settings, Import in the "
+                "browser, or stop it\n",
+                pid, conf.data_dir);
+    else if (err[0])
+        fprintf(stderr, "shepherd import: %s\n", err);
+    return code == 0                    ? 0
+           : code == SHEP_E_BUSY        ? EX_UNAVAILABLE
+           : code == SHEP_E_UNSUPPORTED ? EX_CONFIG
+                                        : EX_IOERR;
+}
+
+static void restore_flock(struct daemon *daemon)
+{
+    struct plugin_env env = {.loop = daemon->loop,
+                             .topics = daemon->topics,
+                             .herd = daemon->herd,
+                             .facts = daemon->facts,
+                             .store = daemon->store,
+                             .data_dir = daemon->config.data_dir,
+                             .offline = true,
+                             .options = daemon->config.plugins};
+    json_t *miner;
+    size_t i;
+    daemon->keeper = keeper_new(daemon);
+    daemon->flock = flock_new(daemon->loop, daemon->store, daemon->herd, daemon->facts,
+                              daemon->topics, daemon->plugins);
+    plugins_prepare(daemon->plugins, &env);
+    json_array_foreach((json_t *)daemon->config.miners, i, miner)
+        plugins_miner_put(daemon->plugins, miner, MINER_FROM_FILE);
+    flock_restore(daemon->flock);
+    plugins_found_restore(daemon->plugins);
+    keeper_restore(daemon->keeper);
+}
+
+static int open_rooms(struct daemon *daemon)
+{
+    struct herd_conf herd_conf = {.silent_after_ms = daemon->config.silent_after_ms};
+    daemon->loop = loop_new(1);
+    daemon->topics = topics_new(daemon->loop);
+    daemon->herd = herd_new(daemon->loop, daemon->topics, &herd_conf);
+    daemon->facts = facts_new(daemon->topics);
+    int rc = restore_resume(daemon->config.data_dir);
+    if (!rc)
+        rc = open_store(daemon);
+    if (!rc)
+        restore_flock(daemon);
+    return rc;
+}
+
+static void close_rooms(struct daemon *daemon)
+{
+    if (daemon->keeper)
+        keeper_flush(daemon->keeper);
+    if (daemon->store)
+        plugins_stop(daemon->plugins);
+    if (daemon->loop)
+        loop_work_finish(daemon->loop);
+    flock_free(daemon->flock);
+    store_close(daemon->store);
+    keeper_free(daemon->keeper);
+    plugins_free(daemon->plugins);
+    herd_free(daemon->herd);
+    facts_free(daemon->facts);
+    topics_free(daemon->topics);
+    loop_free(daemon->loop);
+    free(daemon->owner.complaint);
+    config_free(&daemon->config);
+    paths_free(&daemon->paths);
+}
+
+/* ---- doing it ---- */
+
+static void say_counts(const json_t *counts, bool dry_run)
+{
+    const char *what, *how;
+    json_t *group, *n, *note;
+    size_t i;
+    json_object_foreach((json_t *)counts, what, group)
+    {
+        if (!json_is_object(group))
+            continue;
+        printf("%s:", what);
+        json_object_foreach(group, how, n)
+            printf(" %lld %s", (long long)json_integer_value(n), how);
+        printf("%s\n", json_object_size(group) ? "" : " none");
+    }
+    json_array_foreach(json_object_get(counts, "notes"), i, note)
+        printf("note: %s\n", json_string_value(note));
+    if (dry_run)
+        printf("Nothing was changed: this was a dry run.\n");
+}
+
+static int import(struct daemon *daemon, const json_t *plan, bool dry_run)
+{
+    json_t *counts = flock_import(daemon->flock, plan);
+    int rc = store_flush(daemon->store, FLUSH_MS) == 0 ? 0 : EX_IOERR;
+    struct store_stats stats;
+    store_stats_get(daemon->store, &stats);
+    if (rc || stats.degraded) {
+        fprintf(stderr,
+                "shepherd import: the database cannot be written: %s; import again when it "
+                "can\n",
+                stats.problem[0] ? stats.problem : "it takes too long");
+        rc = EX_IOERR;
+    } else {
+        say_counts(counts, dry_run);
+    }
+    json_decref(counts);
+    return rc;
+}
+
+/* A copy of what is here, in a folder that goes away. */
+static int use_copy(struct config *config, char **dir_out)
+{
+    const char *tmp = getenv("TMPDIR");
+    char err[512] = "";
+    char *dir = shep_asprintf("%s/shepherd-import.XXXXXX", tmp ? tmp : "/tmp");
+    char *db = path_join_dup(config->data_dir, "shepherd.db");
+    int code = mkdtemp(dir) ? 0 : SHEP_E_IO;
+    if (code)
+        snprintf(err, sizeof err, "cannot make %s: %s", dir, strerror(errno));
+    char *copy = path_join_dup(dir, "shepherd.db");
+    if (!code && access(db, F_OK) == 0)
+        code = store_copy_file(db, copy, false, err, sizeof err);
+    free(copy);
+    free(db);
+    free(config->data_dir);
+    config->data_dir = shep_strdup(dir);
+    *dir_out = dir;
+    if (code)
+        fprintf(stderr, "shepherd import: %s\n", err);
+    return code ? EX_IOERR : 0;
+}
+
+int cmd_import(int argc, char **argv)
+{
+    struct import_args args = {0};
+    struct loaded loaded = {0};
+    json_t *plan = NULL;
+    char *copy_dir = NULL;
+    int rc = parse_args(argc, argv, &args);
+    if (rc)
+        return rc;
+    rc = loaded_open(&args.overrides, &loaded);
+    if (!rc)
+        rc = read_plan(args.file, &plan);
+    if (!rc && args.dry_run)
+        rc = use_copy(&loaded.config, &copy_dir);
+    struct daemon daemon = {.owner = {.name = "core"},
+                            .paths = loaded.paths,
+                            .config = loaded.config,
+                            .plugins = loaded.plugins,
+                            .started_at_ms = clock_wall_ms()};
+    if (!rc)
+        rc = open_rooms(&daemon);
+    if (!rc)
+        rc = import(&daemon, plan, args.dry_run);
+    close_rooms(&daemon);
+    if (copy_dir)
+        backup_discard(copy_dir);
+    free(copy_dir);
+    json_decref(plan);
+    return rc;
+}

@@ -1,0 +1,276 @@
+/* `shepherd restore FILE`: unpacked and checked in a folder of its own, configuration included; put
+ * into its places only then, under the data directory's lock. One thread, ends with the program. */
+#include "cli/cli.h"
+
+#include "backup/backup.h"
+#include "util/clock.h"
+#include "util/log.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct restore_args {
+    const char *file;
+    bool check, without_config;
+    struct config_overrides overrides;
+};
+
+/* What is here and where things go; what is in the archive. */
+struct restoring {
+    const struct restore_args *args;
+    struct loaded here;
+    char *data_dir, *config_file, *into;
+    struct config theirs; /* the configuration of the backup */
+    bool has_theirs;
+    json_t *about;
+};
+
+static int parse_args(int argc, char **argv, struct restore_args *out)
+{
+    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
+                                            {"data-dir", required_argument, NULL, 'd'},
+                                            {"check", no_argument, NULL, 'k'},
+                                            {"without-config", no_argument, NULL, 'w'},
+                                            {NULL, 0, NULL, 0}};
+    int opt;
+    while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        if (opt == 'c')
+            out->overrides.file = optarg;
+        else if (opt == 'd')
+            out->overrides.data_dir = optarg;
+        else if (opt == 'k')
+            out->check = true;
+        else if (opt == 'w')
+            out->without_config = true;
+        else
+            return EX_USAGE;
+    }
+    if (optind + 1 != argc)
+        return usage_error("restore", "one backup file is needed");
+    out->file = argv[optind];
+    return 0;
+}
+
+static int failed(int err, const char *why)
+{
+    fprintf(stderr, "shepherd restore: %s; nothing was changed\n", why);
+    switch (err) {
+    case SHEP_E_FORMAT:
+        return EX_DATAERR;
+    case SHEP_E_UNSUPPORTED:
+        return EX_CONFIG;
+    case SHEP_E_BUSY:
+        return EX_UNAVAILABLE;
+    default:
+        return EX_IOERR;
+    }
+}
+
+/* ---- where things go ---- */
+
+static char *usual_config_dup(void)
+{
+    const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    if (geteuid() == 0 || (!xdg && !home))
+        return shep_strdup("/etc/shepherd/shepherd.lua");
+    return xdg && xdg[0] == '/' ? path_join_dup(xdg, "shepherd/shepherd.lua")
+                                : path_join_dup(home, ".config/shepherd/shepherd.lua");
+}
+
+/* A configuration that is not there yet, or broken, is no reason not to restore one. */
+static int look_here(struct restoring *r)
+{
+    struct config_overrides overrides = r->args->overrides;
+    const char *named = overrides.file;
+    if (named && access(named, F_OK) != 0)
+        overrides.file = "/dev/null";
+    int rc = loaded_open(&overrides, &r->here);
+    if (rc == EX_CONFIG && overrides.data_dir) {
+        fprintf(stderr,
+                "shepherd restore: the configuration here has mistakes (above); going on "
+                "with %s\n",
+                overrides.data_dir);
+        rc = 0;
+    } else if (rc == EX_CONFIG) {
+        fprintf(stderr, "shepherd restore: the configuration here has mistakes; say --data-dir "
+                        "DIR to restore all the same\n");
+    }
+    if (rc)
+        return rc;
+    r->data_dir = shep_strdup(overrides.data_dir ? overrides.data_dir : r->here.config.data_dir);
+    if (named)
+        r->config_file = shep_strdup(named);
+    else
+        r->config_file =
+            r->here.config.file ? shep_strdup(r->here.config.file) : usual_config_dup();
+    return 0;
+}
+
+/* ---- what is in it ---- */
+
+static json_int_t about_int(const struct restoring *r, const char *key)
+{
+    return json_integer_value(json_object_get(r->about, key));
+}
+
+static void say_about(const struct restoring *r)
+{
+    char when[21];
+    clock_format_utc(about_int(r, "made_at_ms"), when);
+    printf("%s: made %s by Shepherd %s; %lld miners, %s log lines, %lld files of views%s%s\n",
+           r->args->file, when, json_string_value(json_object_get(r->about, "version")),
+           (long long)about_int(r, "miners"),
+           json_is_true(json_object_get(r->about, "with_logs")) ? "with" : "without",
+           (long long)about_int(r, "views"),
+           json_is_true(json_object_get(r->about, "config")) ? ", configuration" : "",
+           json_is_true(json_object_get(r->about, "admin_password")) ? ", admin password" : "");
+}
+
+/* Mistakes are said on stderr, as `shepherd check` does. */
+static int check_config(struct restoring *r)
+{
+    if (!json_is_true(json_object_get(r->about, "config")) || r->args->without_config)
+        return 0;
+    char *file = path_join_dup(r->into, "config/shepherd.lua");
+    struct config_overrides overrides = {.file = file, .data_dir = r->data_dir};
+    struct plugins *plugins = NULL;
+    int err = config_load(&r->here.paths, &overrides, &r->theirs, &plugins);
+    plugins_free(plugins);
+    free(file);
+    r->has_theirs = true;
+    if (!err)
+        return 0;
+    fprintf(stderr,
+            "shepherd restore: the configuration in %s has mistakes (above); nothing was "
+            "changed. --without-config leaves it out\n",
+            r->args->file);
+    return EX_CONFIG;
+}
+
+static int unpack(struct restoring *r)
+{
+    char why[BACKUP_WHY_MAX];
+    int err;
+    if (access(r->args->file, R_OK) != 0) {
+        fprintf(stderr, "shepherd restore: cannot read %s: %s\n", r->args->file, strerror(errno));
+        return EX_NOINPUT;
+    }
+    backup_discard(r->into); /* of a restore that was killed */
+    err = backup_unpack(r->args->file, r->into, &r->about, why);
+    if (err)
+        return failed(err, why);
+    int rc = check_config(r);
+    if (!rc)
+        say_about(r);
+    return rc;
+}
+
+/* ---- doing it ---- */
+
+static int put(struct restoring *r)
+{
+    char why[BACKUP_WHY_MAX];
+    const struct config *views = r->has_theirs ? &r->theirs : &r->here.config;
+    struct backup_parts places = {.data_dir = r->data_dir,
+                                  .config_file = r->has_theirs ? r->config_file : NULL,
+                                  .view_dirs = (const char *const *)views->view_dirs,
+                                  .n_view_dirs = views->n_view_dirs};
+    if (about_int(r, "views") && views->n_view_dirs == 0)
+        fprintf(stderr, "shepherd restore: its views are left out: the configuration has no "
+                        "view_dirs\n");
+    int err = backup_put(r->into, &places, why);
+    if (err)
+        return failed(err, why);
+    printf("Restored: %s/shepherd.db%s%s\n", r->data_dir, r->has_theirs ? ", " : "",
+           r->has_theirs ? r->config_file : "");
+    for (size_t i = 0; about_int(r, "views") && i < views->n_view_dirs; i++)
+        printf("Views: %s\n", views->view_dirs[i]);
+    if (why[0])
+        printf("What was there before: %s\n", why);
+    return 0;
+}
+
+static int restore_locked(struct restoring *r)
+{
+    char why[BACKUP_WHY_MAX];
+    int err = backup_recover(r->data_dir, why);
+    if (err)
+        return failed(err, why);
+    r->into = path_join_dup(r->data_dir, "restore.unpacked");
+    int rc = unpack(r);
+    if (!rc)
+        rc = put(r);
+    backup_discard(r->into);
+    return rc;
+}
+
+static int restore(struct restoring *r)
+{
+    char err[600];
+    int pid = 0, failed_dir = dir_make(r->data_dir, 0750);
+    if (failed_dir) {
+        fprintf(stderr, "shepherd restore: cannot make %s: %s\n", r->data_dir,
+                strerror(-failed_dir));
+        return EX_IOERR;
+    }
+    int lock = store_lock(r->data_dir, err, sizeof err, &pid);
+    if (lock == SHEP_E_BUSY) {
+        fprintf(stderr,
+                "shepherd restore: a daemon (pid %d) uses %s: stop it first, or restore in "
+                "the browser: Settings, Backup\n",
+                pid, r->data_dir);
+        return EX_UNAVAILABLE;
+    }
+    if (lock < 0)
+        return failed(lock, err);
+    int rc = restore_locked(r);
+    close(lock);
+    return rc;
+}
+
+int restore_resume(const char *data_dir)
+{
+    char why[BACKUP_WHY_MAX] = "", err[600];
+    int pid, lock = access(data_dir, F_OK) == 0 ? store_lock(data_dir, err, sizeof err, &pid) : -1;
+    if (lock < 0)
+        return 0; /* nothing is there, or somebody is at it: store_open() says so */
+    int code = backup_recover(data_dir, why);
+    close(lock);
+    if (code)
+        fprintf(stderr, "shepherd: %s\n", why);
+    else if (why[0])
+        log_warn("restore", "%s", why);
+    return code == SHEP_E_FORMAT ? EX_DATAERR : code ? EX_IOERR : 0;
+}
+
+/* Beside a running daemon too, so in a folder of its own; on the disk that a restore would need. */
+static int check_only(struct restoring *r)
+{
+    const char *tmp = getenv("TMPDIR");
+    const char *dir = access(r->data_dir, W_OK) == 0 ? r->data_dir : tmp ? tmp : "/tmp";
+    r->into = shep_asprintf("%s/restore.check%d", dir, (int)getpid());
+    int rc = unpack(r);
+    backup_discard(r->into);
+    return rc;
+}
+
+int cmd_restore(int argc, char **argv)
+{
+    struct restore_args args = {0};
+    struct restoring r = {.args = &args};
+    int rc = parse_args(argc, argv, &args);
+    if (rc)
+        return rc;
+    rc = look_here(&r);
+    if (!rc)
+        rc = args.check ? check_only(&r) : restore(&r);
+    json_decref(r.about);
+    config_free(&r.theirs);
+    free(r.into);
+    free(r.config_file);
+    free(r.data_dir);
+    loaded_close(&r.here);
+    return rc;
+}
