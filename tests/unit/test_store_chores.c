@@ -1,8 +1,7 @@
 /* Erasing and merging miners: all of one and nothing of another, in the background, also when the
  * process is killed half-way or the disk fails. */
-#include "test_store_util.h"
+#include "test_store_shim.h"
 
-#include <signal.h>
 #include <sys/wait.h>
 
 static int setup(void **state)
@@ -16,6 +15,7 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+    fault = NONE;
     fix_end(*state);
     free(*state);
     return 0;
@@ -320,52 +320,55 @@ static void the_next_run_goes_on(void **state)
 
 /* ---- killed half-way ---- */
 
-static void child_run(struct fix *fix, bool merge, int n_each)
+static void order(struct fix *fix, bool merge)
+{
+    if (merge)
+        store_miner_merge(fix->store, A, B);
+    else
+        store_miner_erase(fix->store, A);
+    flush(fix);
+}
+
+/* The child: goes on with the chore and dies at the Nth write. Ends when it is done. */
+static void child_run(struct fix *fix, int nth)
 {
     fix->loop = loop_new(1);
-    fix->conf.queue_bytes = 256 << 20;
+    countdown = nth;
+    fault = DIES;
     if (fix_try_open(fix) != 0)
         _exit(1);
-    if (count(fix, "miners", "1") == 0) {
-        fill(fix, n_each);
-        flush(fix);
-        if (merge)
-            store_miner_merge(fix->store, A, B);
-        else
-            store_miner_erase(fix->store, A);
-    }
-    for (;;)
-        loop_run_once(fix->loop, 100);
+    wait_chores(fix);
+    _exit(0);
 }
 
-/* A child that is killed once fewer lines than <least> are still A's. */
-static void kill_at(struct fix *fix, bool merge, int n_each, int64_t least)
-{
-    char *path = fix_path(fix, "shepherd.db");
-    fflush(NULL);
-    pid_t pid = fork();
-    if (pid == 0)
-        child_run(fix, merge, n_each);
-    /* chores is the newest table, and its row comes after the lines */
-    WAIT_FOR(fix,
-             access(path, F_OK) == 0 &&
-                 sql_int(fix, "SELECT count(*) FROM sqlite_schema WHERE name = 'chores'") == 1);
-    WAIT_FOR(fix, count(fix, "miners", "removed_at_ms > 0") == 1);
-    WAIT_FOR(fix, count(fix, "miner_logs", "miner_id = 1") <= least);
-    assert_int_equal(kill(pid, SIGKILL), 0);
-    waitpid(pid, NULL, 0);
-    free(path);
-}
-
+/* Each time a little further: at the first write, the third, the fifth … */
 static void killed(struct fix *fix, bool merge)
 {
     enum { N = 20000 };
-    for (int part = 4; part >= 0; part--)
-        kill_at(fix, merge, N, N * part / 4);
-    int64_t left = count(fix, "chores", "1");
-    print_message("%lld left at the last kill\n", (long long)left);
+    int status = 0, kills = 0;
     fix_open(fix);
-    wait_chores(fix);
+    fill(fix, N);
+    flush(fix);
+    order(fix, merge);
+    fix_close(fix);
+    loop_free(fix->loop); /* each process makes its own */
+    for (int nth = 1;; nth += 1 + nth / 4, kills++) {
+        fflush(NULL);
+        pid_t pid = fork();
+        if (pid == 0)
+            child_run(fix, nth);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        if (!WIFSIGNALED(status))
+            break;
+        assert_int_equal(WTERMSIG(status), SIGKILL);
+        assert_int_equal(sql_int(fix, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"),
+                         1);
+    }
+    fix->loop = loop_new(1);
+    print_message("killed %d times\n", kills);
+    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_true(kills > 10);
+    fix_open(fix);
     fix_close(fix);
     if (merge)
         check_merged(fix, N);
@@ -384,16 +387,95 @@ static void merge_outlives_kills(void **state)
     killed(*state, true);
 }
 
+/* ---- the disk fails ---- */
+
+static void remove_db(struct fix *fix)
+{
+    static const char *const names[] = {"shepherd.db", "shepherd.db-wal", "shepherd.db-shm"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        char *path = fix_path(fix, names[i]);
+        unlink(path);
+        free(path);
+    }
+}
+
+/* Fail one write or sync after the order, the first, the second … until a run meets none. */
+static void fail_each(struct fix *fix, enum fault kind, bool merge)
+{
+    enum { N = 300 };
+    int tried = 0;
+    log_set_level((enum shep_log) - 1); /* the complaints are many, and tested for elsewhere */
+    for (int nth = 1;; nth += 1 + nth / 4, tried++) {
+        fix_open(fix);
+        fill(fix, N);
+        flush(fix);
+        n_faults = 0;
+        countdown = nth;
+        fault = (int)kind;
+        order(fix, merge);
+        wait_chores(fix);
+        fix_close(fix);
+        fault = NONE;
+        if (merge)
+            check_merged(fix, N);
+        else
+            check_erased(fix, N);
+        check_books(fix);
+        remove_db(fix);
+        if (n_faults == 0)
+            break;
+    }
+    print_message("%d points of failure\n", tried);
+    assert_true(tried > 5);
+}
+
+static void erase_outlives_failed_writes(void **state)
+{
+    fail_each(*state, NTH, false);
+    fail_each(*state, NTH_LATE, false);
+}
+
+static void merge_outlives_failed_writes(void **state)
+{
+    fail_each(*state, NTH, true);
+    fail_each(*state, NTH_LATE, true);
+}
+
+/* Full from the order on, until there is room again. */
+static void a_full_disk_is_waited_for(void **state)
+{
+    enum { N = 20000 };
+    struct fix *fix = *state;
+    struct store_stats stats;
+    fix_open(fix);
+    fill(fix, N);
+    flush(fix);
+    sql_int(fix, "PRAGMA wal_checkpoint(TRUNCATE)");
+    order(fix, false);
+    n_faults = 0;
+    fault = FULL;
+    WAIT_FOR(fix, n_faults > 3);
+    fault = NONE;
+    wait_chores(fix);
+    store_stats_get(fix->store, &stats);
+    assert_int_equal(stats.records_dropped, 0);
+    fix_close(fix);
+    check_erased(fix, N);
+    check_books(fix);
+}
+
 int main(int argc, char **argv)
 {
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(erase_takes_all_of_one),  TEST(an_id_is_never_given_again),
-        TEST(merge_brings_all_to_one), TEST(chores_are_done_in_order),
-        TEST(merge_into_a_new_one),    TEST(a_clock_that_jumps_is_no_trouble),
-        TEST(lines_go_on_meanwhile),   TEST(the_next_run_goes_on),
-        TEST(erase_outlives_kills),    TEST(merge_outlives_kills),
+        TEST(erase_takes_all_of_one),       TEST(an_id_is_never_given_again),
+        TEST(merge_brings_all_to_one),      TEST(chores_are_done_in_order),
+        TEST(merge_into_a_new_one),         TEST(a_clock_that_jumps_is_no_trouble),
+        TEST(lines_go_on_meanwhile),        TEST(the_next_run_goes_on),
+        TEST(erase_outlives_kills),         TEST(merge_outlives_kills),
+        TEST(erase_outlives_failed_writes), TEST(merge_outlives_failed_writes),
+        TEST(a_full_disk_is_waited_for),
     };
     cmocka_set_test_filter(argc > 1 ? argv[1] : NULL); /* "one_test" or "a*" */
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup_all, NULL);
 }
