@@ -18,6 +18,13 @@ void flock_touch(struct flock *flock)
     topic_touch(flock->topics, TOPIC_CONFIG);
 }
 
+void flock_show(struct flock *flock)
+{
+    topic_publish(flock->topics, TOPIC_HERD);
+    topic_publish(flock->topics, TOPIC_FACTS);
+    topic_publish(flock->topics, TOPIC_CONFIG);
+}
+
 /* ---- fields ---- */
 
 const char *field(const json_t *fields, const char *name)

@@ -20,6 +20,9 @@ void flock_free(struct flock *flock);
  * miners of the file, before plugins_start(). */
 void flock_restore(struct flock *flock);
 
+/* Before a change is answered: who asks next sees it. */
+void flock_show(struct flock *flock);
+
 /* ---- miners. Fields are an object of texts: name, location, notes, group, tags ("a, b"), source,
  * path, parser, baud, chipset, version …; what is absent stays. ---- */
 int flock_miner_add(struct flock *flock, const json_t *fields, char why[FLOCK_WHY_MAX]);

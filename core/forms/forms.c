@@ -166,6 +166,8 @@ static void reply_json(struct ask *ask, int status, bool success, const char *me
 void ask_answer_status(struct ask *ask, int status, bool success, const char *message,
                        json_t *extra)
 {
+    if (success)
+        flock_show(ask->forms->conf.flock);
     if (ask->json) {
         reply_json(ask, status, success, message, extra);
     } else {

@@ -61,6 +61,15 @@ int topic_by_name(const char *name)
 
 static void arm(struct topics *topics);
 
+static void publish(struct topics *topics, enum topic topic, int64_t now_ms)
+{
+    topics->state[topic].dirty = false;
+    topics->state[topic].published_ms = now_ms;
+    topics->state[topic].seq++;
+    for (size_t s = 0; s < topics->n_subscribers; s++)
+        topics->subscribers[s].fn(topic, topics->state[topic].seq, topics->subscribers[s].arg);
+}
+
 static void publish_due(void *arg)
 {
     struct topics *topics = arg;
@@ -69,12 +78,7 @@ static void publish_due(void *arg)
     for (size_t i = 0; i < TOPIC_COUNT; i++) {
         if (!topics->state[i].dirty || now_ms < topics->state[i].published_ms + TOPIC_TICK_MS)
             continue;
-        topics->state[i].dirty = false;
-        topics->state[i].published_ms = now_ms;
-        topics->state[i].seq++;
-        for (size_t s = 0; s < topics->n_subscribers; s++)
-            topics->subscribers[s].fn((enum topic)i, topics->state[i].seq,
-                                      topics->subscribers[s].arg);
+        publish(topics, (enum topic)i, now_ms);
     }
     arm(topics);
 }
@@ -103,6 +107,12 @@ void topic_touch(struct topics *topics, enum topic topic)
         return;
     topics->state[topic].dirty = true;
     arm(topics);
+}
+
+void topic_publish(struct topics *topics, enum topic topic)
+{
+    if (topics->state[topic].dirty)
+        publish(topics, topic, clock_mono_ms());
 }
 
 uint64_t topic_seq(const struct topics *topics, enum topic topic)

@@ -31,6 +31,9 @@ void topics_free(struct topics *topics);
 const char *topic_name(enum topic topic);
 int topic_by_name(const char *name); /* -1: none */
 void topic_touch(struct topics *topics, enum topic topic);
+/* What was touched is published now and not with the next tick: who changed something and looks at
+ * once sees it. For what people do, not for what miners say. */
+void topic_publish(struct topics *topics, enum topic topic);
 uint64_t topic_seq(const struct topics *topics,
                    enum topic topic); /* of the last publication; starts at 1 */
 /* fn is called on each publication, in the order of subscribing. Subscriptions live as long as the

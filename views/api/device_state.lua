@@ -3,7 +3,7 @@
 
 local format = require "format"
 local json = require "json"
-local strays = require "api._strays"
+local strays = require "partials.strays"
 
 -- What the settings page of the original shows for each status.
 local DISPLAY = {
@@ -27,8 +27,11 @@ for _, device in ipairs(shepherd.query [[
     device_of[device.miner_id] = device
 end
 
+-- What people wrote, or an import brought, where the log does not say it.
+local written = (shepherd.config().flock or {}).miners or {}
+
 local function miner_row(miner)
-    local device = device_of[miner.id] or {}
+    local device, words = device_of[miner.id] or {}, written[tostring(miner.id)] or {}
     return {
         type = "miner",
         id = miner.id,
@@ -36,14 +39,14 @@ local function miner_row(miner)
         dev_path = known(miner.path),
         port_path = known(device.port_path),
         serial_number = known(device.serial),
-        mac_address = known(miner.mac or device.mac),
+        mac_address = known(miner.mac or device.mac or words.mac),
         status = miner.status,
         state_msg = known(miner.state or miner.why),
         display_status = DISPLAY[miner.status] or miner.status,
         pool_url = known(miner.pool),
         wallet_address = known(miner.wallet),
-        version = known(miner.version),
-        chipset = known(miner.chip),
+        version = known(miner.version or words.version),
+        chipset = known(miner.chip or words.chipset),
         last_seen = time(miner.last_seen_ms),
         location_notes = known(miner.location),
     }

@@ -3,7 +3,7 @@
 
 local format = require "format"
 local json = require "json"
-local strays = require "api._strays"
+local strays = require "partials.strays"
 
 local known = json.or_null
 
