@@ -22,8 +22,8 @@ static const void *topic_bytes(enum topic topic, size_t *len, void *arg)
     case TOPIC_FACTS:
         return facts_all(f->facts, len);
     case TOPIC_CONFIG:
-        *len = sizeof config - 1;
-        return config;
+        *len = f->config ? strlen(f->config) : sizeof config - 1;
+        return f->config ? f->config : config;
     default:
         *len = 0;
         return NULL;
@@ -183,7 +183,7 @@ static void ask(struct fixture *f, const char *target, struct slot *slot)
     struct script_request request = {.path = copy,
                                      .query = query,
                                      .n_query = n,
-                                     .role = "viewer",
+                                     .role = f->role ? f->role : "viewer",
                                      .locale = f->locale ? f->locale : "en",
                                      .want_gzip = true};
     script_render(f->pool, &request, on_page, slot);

@@ -26,6 +26,8 @@ struct fixture {
     struct script_conf conf; /* change it, then fixture_pool() */
     const char *view_dirs[1];
     const char *locale; /* of the requests; "en" */
+    const char *role;   /* likewise; "viewer" */
+    const char *config; /* JSON of shepherd.config(); NULL: a small one */
 };
 
 int fixture_setup(void **state); /* with the real lua/, no views, no database */
