@@ -214,7 +214,7 @@ def test_merge_and_erase(daemon):
     make_admin(d)
     assert api(d, f"/miners/delete/{b}", erase=True, password="wrong password").status == 403 and d.miner("B")
     assert api(d, f"/miners/delete/{b}", erase=True, password=PASSWORD).status == 200
-    wait_for(lambda: d.rows("SELECT 1 FROM miners WHERE id = ?", b) == [], "its row is gone")
+    wait_for(lambda: d.rows("SELECT 1 FROM miners WHERE miner_id = 'B'") == [], "its row is gone")
 
 
 def test_devices_that_are_not_there(daemon):
