@@ -17,8 +17,9 @@ enum {
     COLUMNS_MAX = 20,
     TIME_MAX_MS = 20000,
     TICK_OPS = 10000,
-    TRIES = 8, /* its monitors write every few seconds */
-    BETWEEN_TRIES_MS = 250
+    TRIES = 30, /* 3 s: its monitors write every few seconds */
+    BETWEEN_TRIES_MS = 100,
+    SETTLED_MS = 50 /* times of files are as exact as the tick of the kernel, 1 to 10 ms */
 };
 
 static const struct py_table {
@@ -297,9 +298,24 @@ static int read_once(const char *path, const struct atrest_look *look, json_t **
     return result;
 }
 
+/* Written just now: another write at the same tick would not show. */
+static bool just_written(const struct atrest_file *file)
+{
+    int64_t at_ms = (int64_t)file->changed.tv_sec * 1000 + file->changed.tv_nsec / 1000000;
+    int64_t age_ms = clock_wall_ms() - at_ms;
+    return file->ino && age_ms > -SETTLED_MS && age_ms < SETTLED_MS;
+}
+
+static bool held_still(const struct atrest_look *before, const char *path)
+{
+    struct atrest_look after;
+    atrest_look(path, &after);
+    return atrest_same(before, &after) && !just_written(&before->db) && !just_written(&before->wal);
+}
+
 int store_read_python(const char *path, json_t **out, char *err, size_t err_cap)
 {
-    struct atrest_look before, after;
+    struct atrest_look before;
     for (int tries = 0; tries < TRIES; tries++) {
         *out = NULL;
         int result = atrest_begin(path, &before, err, err_cap);
@@ -310,8 +326,7 @@ int store_read_python(const char *path, json_t **out, char *err, size_t err_cap)
         if (result)
             return result;
         result = read_once(path, &before, out, err, err_cap);
-        atrest_look(path, &after);
-        if (atrest_same(&before, &after))
+        if (held_still(&before, path))
             return result;
         json_decref(*out);
         *out = NULL;
