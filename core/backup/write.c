@@ -258,8 +258,6 @@ static int archive_put(struct writing *w, const struct backup_parts *parts)
                  : archive_failed(w);
     if (!rc && archive_write_close(w->archive) != ARCHIVE_OK)
         rc = archive_failed(w);
-    if (rc)
-        archive_write_fail(w->archive); /* nothing more is written */
     archive_write_free(w->archive);
     return rc;
 }
