@@ -1,7 +1,7 @@
 // Sends forms without a reload, and says what came of it.
 //
 //   <form method="post" action="/pools/add" data-form>   sent by fetch, with the CSRF token of the cookie shepherd_csrf
-//     data-next="/config#pools"   where to go when it worked and the form has a page to itself; in a dialog it closes
+//     data-next="/config#pools"   where to go when it worked; a dialog closes instead
 //     data-slow="text"            shown while the answer takes long
 //   <a href="/config/pool" data-dialog>   its <article data-sheet> is shown in the page's dialog
 //   data-must-be="text" on a field: this has to be typed
@@ -186,8 +186,7 @@ function sent(form, answer) {
     const dialog = form.closest("dialog");
     if (dialog) return dialog.close();
     if (answer.url) download(answer.url);
-    const next = form.dataset.next;
-    if (next && form.closest("[data-sheet], .sheet-alone")) return go(next);
+    if (form.dataset.next) return go(form.dataset.next);
     form.reset();
     form.closest("details.add")?.removeAttribute("open");
 }
@@ -211,12 +210,10 @@ function download(path) {
 function go(path) {
     const url = new URL(path, location.origin);
     if (url.origin !== location.origin) return;
-    if (url.pathname === location.pathname && url.search === location.search) {
-        location.hash = url.hash;
-        location.reload();
-    } else {
-        location.assign(url);
-    }
+    const is_here = url.pathname === location.pathname && url.search === location.search;
+    if (!is_here) return location.assign(url);
+    history.replaceState(history.state, "", url);
+    location.reload();
 }
 
 document.addEventListener("submit", (event) => {

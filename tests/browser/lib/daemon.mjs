@@ -51,14 +51,21 @@ function lua_string(text) {
     return JSON.stringify(text); // no control characters in what we pass
 }
 
-/** Nothing is asked of the world, or (world: a URL) price and network are, of a server of our own. */
-function services_text(world) {
-    if (!world) return ["offline = true", "plugins = { serial = { discover = false } }"];
-    const price = `price = { url = ${lua_string(`${world}/price`)} }`;
-    return [`plugins = { serial = { discover = false }, ${price}, network = { url = ${lua_string(world)} } }`];
+/** No port of this machine is looked for; those of a made one (usb.mjs) are. */
+function ports_text(usb) {
+    if (!usb) return "serial = { discover = false }";
+    const roots = `sysfs_root = ${lua_string(usb.sysfs_root)}, dev_root = ${lua_string(usb.dev_root)}`;
+    return `serial = { discover = true }, udev = { ${roots} }`;
 }
 
-function config_text(miners, view_dir, world) {
+/** Nothing is asked of the world, or (world: a URL) price and network are, of a server of our own. */
+function services_text(world, usb) {
+    if (!world) return ["offline = true", `plugins = { ${ports_text(usb)} }`];
+    const price = `price = { url = ${lua_string(`${world}/price`)} }`;
+    return [`plugins = { ${ports_text(usb)}, ${price}, network = { url = ${lua_string(world)} } }`];
+}
+
+function config_text(miners, view_dir, world, usb, access) {
     const rows = miners.map(
         ({ id, link, location, source = "serial" }) =>
             `    { id = ${lua_string(id)}, source = ${lua_string(source)}, path = ${lua_string(link)}` +
@@ -67,8 +74,9 @@ function config_text(miners, view_dir, world) {
             " },",
     );
     return [
-        ...services_text(world),
+        ...services_text(world, usb),
         `miners = {\n${rows.join("\n")}\n}`,
+        access ? `access = { loopback = ${lua_string(access)} }` : "",
         view_dir ? `view_dirs = { ${lua_string(view_dir)} }` : "",
         "",
     ].join("\n");
@@ -78,8 +86,9 @@ function config_text(miners, view_dir, world) {
  * A folder for one daemon; it may be started, killed and started again on the same port.
  * miners: [{ id, link, location?, source? }] (source "replay": link is a log, played once), demo: true for the invented flock,
  * views: { "x.html": text }, world: URL of a server for price and network (world.mjs); without it the daemon is offline.
+ * usb: boards that can be plugged in (usb.mjs), access: what who has not logged in may do ("viewer"; default operator).
  */
-export function daemon_make({ miners = [], demo = false, views = null, world = null } = {}) {
+export function daemon_make({ miners = [], demo = false, views = null, world = null, usb = null, access = null } = {}) {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-browser-"));
     const view_dir = views ? path.join(folder, "views") : null;
     for (const [name, text] of Object.entries(views ?? {})) {
@@ -87,7 +96,7 @@ export function daemon_make({ miners = [], demo = false, views = null, world = n
         fs.writeFileSync(path.join(view_dir, name), text);
     }
     const config = path.join(folder, "shepherd.lua");
-    fs.writeFileSync(config, config_text(miners, view_dir, world));
+    fs.writeFileSync(config, config_text(miners, view_dir, world, usb, access));
 
     let child = null;
     let log = "";

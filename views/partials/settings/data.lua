@@ -88,6 +88,20 @@ function data.newcomers()
     return out
 end
 
+--- Where miners stand, for a list to choose from.
+function data.locations()
+    local known, list = {}, {}
+    for _, miner in ipairs(shepherd.herd().miners) do
+        local location = miner.location
+        if location and location ~= "" and not known[location] then
+            known[location] = true
+            list[#list + 1] = location
+        end
+    end
+    table.sort(list)
+    return list
+end
+
 --- A device's key as a part of an id. Two keys never become the same.
 function data.id_of(key)
     return (key:gsub("[^%w]", function(c) return ("_%02x"):format(c:byte()) end))
