@@ -62,9 +62,10 @@ static int read_csv(const char *file, json_t **plan_out, char why[FLOCK_WHY_MAX]
     size_t len;
     char *text = file_read_dup(file, CSV_BYTES_MAX, &len);
     if (!text) {
+        int n = errno;
         snprintf(why, FLOCK_WHY_MAX, "%s",
-                 errno == EFBIG ? "it is too large for a CSV of miners" : strerror(errno));
-        return errno == EFBIG ? SHEP_E_FORMAT : SHEP_E_IO;
+                 n == EFBIG ? "it is too large for a CSV of miners" : strerror(n));
+        return n == EFBIG || n == EISDIR || n == ESPIPE ? SHEP_E_FORMAT : SHEP_E_IO;
     }
     int err = flock_csv_plan(text, len, plan_out, why);
     free(text);
@@ -171,19 +172,28 @@ static void close_rooms(struct daemon *daemon)
 
 /* ---- doing it ---- */
 
+static void say_group(const char *what, const json_t *group)
+{
+    static const char *const words[][2] = {{"added", "added"},
+                                           {"updated", "updated"},
+                                           {"same", "as before"},
+                                           {"left_out", "left out"}};
+    printf("%s:", what);
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        printf("%s %lld %s", i ? "," : "",
+               (long long)json_integer_value(json_object_get(group, words[i][0])), words[i][1]);
+    printf("\n");
+}
+
 static void say_counts(const json_t *counts, bool dry_run)
 {
-    const char *what, *how;
-    json_t *group, *n, *note;
+    const char *what;
+    json_t *group, *note;
     size_t i;
     json_object_foreach((json_t *)counts, what, group)
     {
-        if (!json_is_object(group))
-            continue;
-        printf("%s:", what);
-        json_object_foreach(group, how, n)
-            printf(" %lld %s", (long long)json_integer_value(n), how);
-        printf("%s\n", json_object_size(group) ? "" : " none");
+        if (json_is_object(group))
+            say_group(what, group);
     }
     json_array_foreach(json_object_get(counts, "notes"), i, note)
         printf("note: %s\n", json_string_value(note));
