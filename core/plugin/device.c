@@ -174,6 +174,8 @@ struct shep_device *way_new(struct member *member, struct found *found)
         found->way = dev;
     LIST_INSERT_HEAD(&member->ways, dev, link);
     way_configure(dev);
+    if (found)
+        member_moved(member);
     return dev;
 }
 
@@ -234,6 +236,7 @@ void way_move(struct shep_device *dev, struct member *member, const char *why)
     LIST_REMOVE(dev, link);
     dev->member = member;
     LIST_INSERT_HEAD(&member->ways, dev, link);
+    member_moved(member);
     member_link(before, why);
     member_link(member, why);
     if (dev->parser)

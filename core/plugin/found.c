@@ -412,6 +412,7 @@ static void update(struct found *found, const struct shep_found *news)
     if (way && !way->own) {
         way_detach(way, "unplugged");
         way_configure(way);
+        member_moved(way->member);
         if (way->source->plugins->running)
             way_attach(way);
     }

@@ -157,6 +157,8 @@ const char *member_text(const struct member *member, const char *key);
 /* Up when any of its ways is. */
 void member_link(struct member *member, const char *why);
 int member_rename(struct member *member, const char *name);
+/* It is plugged in somewhere else, or under another number. */
+void member_moved(struct member *member);
 void member_set_device(struct member *member, const char *key);
 void member_free(struct member *member);
 void members_attach_all(struct plugins *plugins);

@@ -83,7 +83,8 @@ static bool only_labels_differ(const json_t *a, const json_t *b)
     return same;
 }
 
-static struct miner *member_store(struct plugins *plugins, const json_t *entry,
+/* path: where it is now, or where the entry says. */
+static struct miner *member_store(struct plugins *plugins, const json_t *entry, const char *path,
                                   const struct plugin *source, enum miner_origin origin)
 {
     const char *parser = text_of(entry, "parser");
@@ -91,7 +92,7 @@ static struct miner *member_store(struct plugins *plugins, const json_t *entry,
     struct store_miner row = {.name = text_of(entry, "id"),
                               .location = text_of(entry, "location"),
                               .source = source->desc.name,
-                              .path = text_of(entry, "path"),
+                              .path = path,
                               .parser = parser ? parser : "auto",
                               .options_json = options,
                               .group = text_of(entry, "group"),
@@ -109,6 +110,25 @@ static struct miner *member_store(struct plugins *plugins, const json_t *entry,
     free(options);
     free(tags);
     return miner;
+}
+
+/* Where it is now: by its entry, or by what is plugged in. */
+static const char *path_of(const struct member *member, const json_t *entry)
+{
+    const char *path = text_of(entry, "path");
+    const struct shep_device *way;
+    LIST_FOREACH(way, &member->ways, link)
+    {
+        if (!path && way->found)
+            path = way->found->path;
+    }
+    return path;
+}
+
+void member_moved(struct member *member)
+{
+    member_store(member->plugins, member->entry, path_of(member, member->entry), member->source,
+                 member->origin);
 }
 
 /* An entry that names a device, and no path, waits for that device. */
@@ -162,7 +182,8 @@ int plugins_miner_put(struct plugins *plugins, const json_t *entry, enum miner_o
         return 0;
     bool labels = member && only_labels_differ(member->entry, entry) &&
                   has_own_way(member->entry) == has_own_way(entry);
-    struct miner *miner = member_store(plugins, entry, source, origin);
+    const char *path = member ? path_of(member, entry) : text_of(entry, "path");
+    struct miner *miner = member_store(plugins, entry, path, source, origin);
     if (!member) {
         member = shep_alloc(sizeof *member);
         *member = (struct member){.plugins = plugins, .name = shep_strdup(name)};
@@ -200,7 +221,7 @@ int member_rename(struct member *member, const char *name)
     free(member->name);
     member->name = shep_strdup(name);
     json_object_set_new(member->entry, "id", json_string(name));
-    member_store(plugins, member->entry, member->source, member->origin);
+    member_moved(member);
     topic_touch(plugins->env.topics, TOPIC_CONFIG);
     return 0;
 }
@@ -211,7 +232,7 @@ void member_set_device(struct member *member, const char *key)
     if (!before || member->origin == MINER_FROM_FILE || strcmp(before, key) == 0)
         return; /* the file is people's */
     json_object_set_new(member->entry, "device", json_string(key));
-    member_store(member->plugins, member->entry, member->source, member->origin);
+    member_moved(member);
 }
 
 static bool is_name(const char *name)

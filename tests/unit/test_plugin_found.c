@@ -1,6 +1,8 @@
 /* What is plugged in: add, remove, move, swap, many at once, equal serial numbers, none. */
 #include "unit/found_fixture.h"
 
+#include "herd/internal.h"
+
 #define CH340(key_, path_, port_)                                                                  \
     &(struct board)                                                                                \
     {                                                                                              \
@@ -113,6 +115,7 @@ static void unplugged_is_not_an_error_and_both_orders_end_the_same(void **state)
     forget_events();
     plug(CH340("k2", "/dev/ttyUSB7", "1-1.2")); /* under another number */
     assert_string_equal(who("/dev/ttyUSB7"), "BARN-01");
+    assert_string_equal(herd_miner_by_name(t.herd, "BARN-01")->path, "/dev/ttyUSB7");
     assert_int_equal(events_of("link.up"), 1);
     assert_int_equal(events_of("device.found"), 0);
     assert_int_equal(herd_count(t.herd), 2);
