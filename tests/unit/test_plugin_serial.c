@@ -359,6 +359,31 @@ static void detaching_during_an_opening_closes_it(void **state)
     bench_free(b);
 }
 
+static void attaching_again_during_an_opening_takes_it_over(void **state)
+{
+    struct bench *b = bench_new();
+    b->master = pty_make(b->path);
+    bench_start(b);
+    opening_held(b);
+    fake_detach(b->fake, b->dev);
+    struct shep_device *again = fake_device(b->fake, "AGAIN");
+    fake_device_opt(again, "path", b->path);
+    fake_attach(b->fake, again);
+    struct shep_device *slow = fake_device(b->fake, "SLOW"); /* not what was asked for */
+    fake_device_opt(slow, "path", b->path);
+    fake_device_opt(slow, "baud", "9600");
+    fake_attach(b->fake, slow);
+    fake_hold_jobs(b->fake, false);
+    fake_advance(b->fake, 100);
+    assert_int_equal(fake_link(again), 1);
+    assert_int_equal(fake_link_changes(again), 1);
+    assert_int_equal(fake_link(slow), 0);
+    settle(b);
+    assert_int_equal(fake_link_changes(again), 1);
+    fake_detach(b->fake, again);
+    bench_free(b);
+}
+
 static void stopping_during_a_look_leaves_nothing(void **state)
 {
     struct bench *b = bench_new();
@@ -591,6 +616,7 @@ int main(void)
         cmocka_unit_test(what_is_no_port_is_told_in_words),
         cmocka_unit_test(unusual_baud_is_refused_for_ever),
         cmocka_unit_test(detaching_during_an_opening_closes_it),
+        cmocka_unit_test(attaching_again_during_an_opening_takes_it_over),
         cmocka_unit_test(stopping_during_a_look_leaves_nothing),
         cmocka_unit_test(stopping_during_an_opening_leaves_nothing),
         cmocka_unit_test(forty_ports_are_opened_one_after_the_other),

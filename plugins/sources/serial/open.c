@@ -193,6 +193,22 @@ static bool path_resolve(const struct open_request *request, char node[static SE
 
 /* ---- opening ---- */
 
+/* Nobody else may read the same bytes; flock() is what careful programs test. It comes before
+ * libserialport, which sets up the port and both its lines at once, whoever has it: under esptool
+ * in the middle of a reset, perhaps. */
+static int open_locked(const char *node, int *fd)
+{
+    *fd = open(node, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (*fd < 0)
+        return errno;
+    if (flock(*fd, LOCK_EX | LOCK_NB) == 0)
+        return 0;
+    int error = errno;
+    close(*fd);
+    *fd = -1;
+    return error;
+}
+
 static int open_real(const char *node, struct serial_handle *handle)
 {
     struct sp_port *sp = NULL;
@@ -212,22 +228,22 @@ static int open_real(const char *node, struct serial_handle *handle)
     return fcntl(handle->fd, F_SETFD, FD_CLOEXEC) < 0 ? errno : 0;
 }
 
-static int open_plain(const char *node, struct serial_handle *handle)
+/* A program that does not ask for locks is kept out of real ports by TIOCEXCL. Not of
+ * pseudo-terminals: they keep the flag after we are gone, and after a crash nobody could open it
+ * again. */
+static int port_keep(const struct serial_handle *handle)
 {
-    handle->fd = open(node, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-    return handle->fd < 0 ? errno : 0;
-}
-
-/* Nobody else may read the same bytes. flock() is what careful programs test; TIOCEXCL keeps the
- * careless out, but only on real ports: a pseudo-terminal keeps the flag after we are gone, and
- * after a crash nobody could open it again. */
-static int port_lock(const struct serial_handle *handle)
-{
-    if (flock(handle->fd, LOCK_EX | LOCK_NB) < 0)
-        return errno;
     if (handle->sp && ioctl(handle->fd, TIOCEXCL) < 0 && errno != ENOTTY && errno != EINVAL)
         return errno;
     return 0;
+}
+
+/* The lock goes from the first descriptor to the one that is read. Only after HUPCL is cleared. */
+static int lock_pass(int *first, const struct serial_handle *handle)
+{
+    close(*first);
+    *first = -1;
+    return flock(handle->fd, LOCK_EX | LOCK_NB) < 0 ? errno : 0;
 }
 
 static int port_configure(int fd, speed_t speed)
@@ -245,13 +261,17 @@ static int port_configure(int fd, speed_t speed)
     return tcsetattr(fd, TCSANOW, &tio) < 0 ? errno : 0;
 }
 
-static int port_prepare(const struct open_request *request, const struct serial_handle *handle)
+/* first: the descriptor with the lock; -1: it is the handle's own. */
+static int port_prepare(const struct open_request *request, const struct serial_handle *handle,
+                        int *first)
 {
     speed_t speed = B115200;
-    int error = port_lock(handle);
     speed_of(request->baud, &speed);
+    int error = port_configure(handle->fd, speed);
+    if (error == 0 && *first >= 0)
+        error = lock_pass(first, handle);
     if (error == 0)
-        error = port_configure(handle->fd, speed);
+        error = port_keep(handle);
     if (error == 0 && request->deassert)
         error = lines_deassert(handle->fd);
     return error;
@@ -274,6 +294,8 @@ void serial_open(const struct open_request *request, struct open_result *result)
     bool real = false;
     struct stat st;
     *result = (struct open_result){.handle = {.fd = -1}};
+    if (stat(request->path, &st) == 0)
+        result->rdev = st.st_rdev; /* by the same path as every look at it */
     if (!path_resolve(request, node, &real) || stat(node, &st) < 0) {
         refuse_errno(request, request->path, errno, result);
         return;
@@ -284,15 +306,19 @@ void serial_open(const struct open_request *request, struct open_result *result)
                                    : "");
         return;
     }
-    int error = real ? open_real(node, &result->handle) : ENOTSUP;
-    if (error == ENOTSUP)
-        error = open_plain(node, &result->handle);
+    int first, error = open_locked(node, &first);
+    if (error == 0)
+        error = real ? open_real(node, &result->handle) : ENOTSUP;
+    if (error == ENOTSUP && first >= 0) {
+        result->handle.fd = first;
+        first = -1;
+        error = 0;
+    }
     if (error == 0 && !isatty(result->handle.fd)) {
         refuse(result, SHEP_E_CONFIG, "%s: a device, but not a serial port", request->path);
-    } else if (error != 0 || (error = port_prepare(request, &result->handle)) != 0) {
+    } else if (error != 0 || (error = port_prepare(request, &result->handle, &first)) != 0) {
         refuse_errno(request, node, error, result);
     } else {
-        result->rdev = st.st_rdev;
         result->has_lines = lines_there(result->handle.fd);
         result->native = is_native(result->handle.sp);
         if (result->handle.sp)
@@ -300,6 +326,8 @@ void serial_open(const struct open_request *request, struct open_result *result)
         return;
     }
     serial_close(&result->handle);
+    if (first >= 0)
+        close(first);
 }
 
 void serial_close(struct serial_handle *handle)

@@ -161,12 +161,41 @@ static void port_opened(struct port *port, struct open_result *result)
     self->host->device_link(self->ctx, port->dev, 1, NULL);
 }
 
+static void orphan_remove(struct open_job *job)
+{
+    struct open_job **at = &job->self->orphans;
+    while (*at != job)
+        at = &(*at)->next;
+    *at = job->next;
+}
+
+/* The same port is attached again while its opening is under way: that is its opening, or the two
+ * would be in each other's way. */
+static void orphan_adopt(struct port *port)
+{
+    struct serial *self = port->self;
+    for (struct open_job *job = self->orphans; job; job = job->next) {
+        const struct open_request *request = &job->request;
+        if (strcmp(request->path, port->path) != 0 || request->baud != port->baud ||
+            request->deassert != port->deassert)
+            continue;
+        orphan_remove(job);
+        job->port = port;
+        port->job = job;
+        port->state = PORT_OPENING;
+        self->opening++;
+        return;
+    }
+}
+
 static void job_done(void *arg)
 {
     struct open_job *job = arg;
     struct port *port = job->port;
     if (!port) {
-        serial_close(&job->result.handle); /* detached meanwhile; self may be gone as well */
+        if (job->self)
+            orphan_remove(job);
+        serial_close(&job->result.handle);
         free(job);
         return;
     }
@@ -195,6 +224,7 @@ static void port_open(struct port *port)
     struct open_job *job = calloc(1, sizeof *job);
     if (job) {
         job->port = port;
+        job->self = self;
         memcpy(job->request.path, port->path, sizeof port->path);
         memcpy(job->request.sysfs_root, self->sysfs_root, sizeof self->sysfs_root);
         memcpy(job->request.dev_root, self->dev_root, sizeof self->dev_root);
@@ -272,6 +302,8 @@ int port_new(struct serial *self, struct shep_device *dev)
     port->state = options_read(port) ? PORT_CLOSED : PORT_REFUSED;
     port->missing = true;
     port->look = port->state == PORT_CLOSED;
+    if (port->state == PORT_CLOSED)
+        orphan_adopt(port);
     struct port **end = &self->ports; /* opened in the order of the configuration */
     while (*end)
         end = &(*end)->next;
@@ -284,6 +316,8 @@ static void port_destroy(struct port *port)
 {
     if (port->job) {
         port->job->port = NULL;
+        port->job->next = port->self->orphans;
+        port->self->orphans = port->job;
         port->self->opening--;
     }
     if (port->reset)
@@ -311,4 +345,7 @@ void port_free_all(struct serial *self)
         self->ports = port->next;
         port_destroy(port);
     }
+    for (struct open_job *job = self->orphans; job; job = job->next)
+        job->self = NULL;
+    self->orphans = NULL;
 }

@@ -7,8 +7,10 @@
 
 enum port_state { PORT_CLOSED, PORT_OPENING, PORT_OPEN, PORT_REFUSED /* its options are wrong */ };
 
-struct open_job {      /* outlives the port when that is detached meanwhile */
-    struct port *port; /* NULL: detached */
+struct open_job {          /* outlives the port when that is detached meanwhile */
+    struct port *port;     /* NULL: detached */
+    struct serial *self;   /* NULL: stopped */
+    struct open_job *next; /* of those without a port */
     struct open_request request;
     struct open_result result;
 };

@@ -121,6 +121,7 @@ struct serial {
     bool discover, listen_all;
     struct model_ids ids;
     struct port *ports;
+    struct open_job *orphans; /* openings under way whose port was detached */
     unsigned next_id, opening;
     int64_t next_open_ms; /* monotonic; openings are staggered */
     struct shep_timer *pump;
