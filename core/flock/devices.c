@@ -25,6 +25,7 @@ static void look(const struct plugin_found *found, void *arg)
                                  .description = shep_strdup(found->description),
                                  .listened = found->listened,
                                  .ignored = found->ignored,
+                                 .stranger = found->stranger,
                                  .bootloader = found->bootloader};
 }
 
@@ -130,13 +131,6 @@ static int accept(struct flock *flock, const struct device *device, const struct
     return rc;
 }
 
-static bool belongs_to_somebody(const struct flock *flock, const struct device *device)
-{
-    const struct miner *miner =
-        device->miner ? herd_miner_by_name(flock->herd, device->miner) : NULL;
-    return miner && miner_origin(miner) != MINER_FOUND;
-}
-
 int flock_device_accept(struct flock *flock, const char *key, const json_t *fields, int64_t *id_out,
                         char why[FLOCK_WHY_MAX])
 {
@@ -147,7 +141,7 @@ int flock_device_accept(struct flock *flock, const char *key, const json_t *fiel
         return gone(why);
     const struct miner *stranger =
         device.miner ? herd_miner_by_name(flock->herd, device.miner) : NULL;
-    if (belongs_to_somebody(flock, &device))
+    if (!device.stranger)
         rc = refuse(SHEP_E_BUSY, why, "This device is already '%s'.", device.miner);
     else
         rc = accept(flock, &device, stranger, fields, &name, why);

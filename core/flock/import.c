@@ -5,13 +5,14 @@
 
 #include "coin/coin.h"
 #include "ingest/units.h"
+#include "plugin/identity.h"
 #include "util/clock.h"
 
 #include <ctype.h>
 #include <math.h>
 #include <time.h>
 
-enum { NOTES_LISTED_MAX = 200, KEY_MAX = 200 };
+enum { NOTES_LISTED_MAX = 200 };
 
 struct import {
     struct flock *flock;
@@ -43,57 +44,41 @@ static void count(struct import *import, const char *what, const char *how)
 
 /* ---- identity ---- */
 
-static bool is_hex4(const char *text)
+/* Only chips with USB of their own tell their MAC before they are opened; boards behind a bridge
+ * are known by the serial number of the bridge, or by where they are plugged in. */
+static bool is_native(const char *vendor)
 {
-    return text && strlen(text) == 4 && text[strspn(text, "0123456789abcdefABCDEF")] == 0;
+    return vendor && strcmp(vendor, "303a") == 0;
 }
 
-/* Serial numbers that every board of a kind has, and what the Python one put where there was none.
- */
-static bool serial_is_unique(const char *serial)
+static void lower(char *out, size_t cap, const char *text)
 {
-    if (!serial || strncmp(serial, "PORT_", 5) == 0 || strlen(serial) < 5 || strlen(serial) > 64)
-        return false;
-    return serial[strspn(serial, "0123456789")] != 0 || strspn(serial, "0") < strlen(serial) - 1;
+    str_copy(out, cap, text ? text : "", text ? strlen(text) : 0);
+    for (; *out; out++)
+        *out = (char)tolower((unsigned char)*out);
 }
 
-static void lower(char *text)
-{
-    for (; *text; text++)
-        *text = (char)tolower((unsigned char)*text);
-}
-
-static bool mac_is_valid(const char *mac)
-{
-    for (int i = 0; mac && i < 17; i++)
-        if (i % 3 == 2 ? mac[i] != ':' : !isxdigit((unsigned char)mac[i]))
-            return false;
-    return mac && strlen(mac) == 17;
-}
-
-/* As core/plugin names devices: MAC, else serial number with VID:PID, else port. false: it said
- * nothing to know it by. */
+/* As core/plugin names devices, see plugin/identity.h. What the Python one wrote where a board has
+ * no serial number is none. false: it said nothing to know it by. */
 static bool device_key(const json_t *row, const char *serial, const char *vendor,
-                       const char *product, char out[KEY_MAX])
+                       const char *product, char out[static ID_KEY_MAX])
 {
     const char *mac = field(row, "mac_address"), *port = field(row, "port_path");
-    if (mac_is_valid(mac)) {
-        snprintf(out, KEY_MAX, "mac:%s", mac);
-        lower(out);
-        return true;
-    }
-    if (is_hex4(vendor) && is_hex4(product) && serial_is_unique(serial)) {
-        char ids[16];
-        snprintf(ids, sizeof ids, "%s:%s", vendor, product);
-        lower(ids);
-        snprintf(out, KEY_MAX, "usb:%s:%s", ids, serial);
-        return true;
-    }
-    if (port && port[0] && strlen(port) < 64) {
-        snprintf(out, KEY_MAX, "port:%s", port);
-        return true;
-    }
-    return false;
+    char vid[8], pid[8], own[ID_MAC_MAX];
+    struct id_facts facts;
+    lower(vid, sizeof vid, vendor);
+    lower(pid, sizeof pid, product);
+    if (serial && strncmp(serial, "PORT_", 5) == 0)
+        serial = NULL;
+    id_facts_make(&facts, mac, vid, pid, serial, port ? port : "", 0);
+    bool has_own_mac = is_native(vid) && (facts.mac[0] || (serial && id_mac(serial, own)));
+    if (has_own_mac)
+        id_key_mac(out, facts.mac[0] ? facts.mac : own);
+    else if (facts.serial_key[0])
+        snprintf(out, ID_KEY_MAX, "%s", facts.serial_key);
+    else if (facts.place[0])
+        id_key_place(out, &facts);
+    return has_own_mac || facts.serial_key[0] || facts.place[0];
 }
 
 /* ---- miners ---- */
@@ -117,7 +102,7 @@ static void put_field(json_t *fields, const char *name, const json_t *row, const
 
 static json_t *fields_of(const json_t *row, const char *name)
 {
-    char key[KEY_MAX];
+    char key[ID_KEY_MAX];
     const char *path = field(row, "tty_symlink");
     json_t *fields = json_object();
     json_object_set_new(fields, "name", text_json(name));
@@ -327,7 +312,7 @@ static void collect_device(const struct store_device *device, void *arg)
 
 static void import_stray(struct import *import, const json_t *row, json_t *known)
 {
-    char key[KEY_MAX];
+    char key[ID_KEY_MAX];
     const char *serial = field(row, "serial_number"), *vendor = field(row, "vendor_id"),
                *product = field(row, "product_id");
     if (!device_key(row, serial, vendor, product, key)) {

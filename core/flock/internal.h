@@ -68,7 +68,7 @@ int miner_find(const struct flock *flock, int64_t id, struct miner **out, char w
 /* A copy of what plugins_found_each() says of one device. */
 struct device {
     char *key, *path, *port_path, *source, *miner, *description;
-    bool listened, ignored, bootloader;
+    bool listened, ignored, bootloader, stranger;
 };
 bool device_by_key(const struct flock *flock, const char *key, struct device *out);
 bool device_of_miner(const struct flock *flock, const char *name, struct device *out);

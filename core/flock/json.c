@@ -2,6 +2,7 @@
 #include "flock/internal.h"
 
 #include "coin/coin.h"
+#include "plugin/identity.h"
 
 static const char *const origins[] = {[MINER_FROM_FILE] = "file",
                                       [MINER_FROM_DB] = "db",
@@ -82,6 +83,17 @@ static void add_miner(struct miner *miner, void *arg)
 
 /* ---- devices ---- */
 
+/* "a0:b1:…", as logs have it. */
+static json_t *mac_json(const char *mac)
+{
+    char digits[ID_MAC_MAX], out[18];
+    if (!mac || !id_mac(mac, digits))
+        return text_json(mac);
+    snprintf(out, sizeof out, "%.2s:%.2s:%.2s:%.2s:%.2s:%.2s", digits, digits + 2, digits + 4,
+             digits + 6, digits + 8, digits + 10);
+    return json_string(out);
+}
+
 static void put_found(json_t *out, const struct plugin_found *found)
 {
     const struct {
@@ -94,7 +106,6 @@ static void put_found(json_t *out, const struct plugin_found *found)
                  {"vendor_id", found->vendor_id},
                  {"product_id", found->product_id},
                  {"serial", found->serial},
-                 {"mac", found->mac},
                  {"source", found->source},
                  {"miner", found->miner},
                  {"doubt", found->doubt},
@@ -102,15 +113,14 @@ static void put_found(json_t *out, const struct plugin_found *found)
     const struct {
         const char *name;
         bool is_so;
-    } flags[] = {{"listened", found->listened},
-                 {"plausible", found->plausible},
-                 {"native", found->native},
-                 {"bootloader", found->bootloader},
-                 {"ignored", found->ignored}};
+    } flags[] = {{"listened", found->listened},     {"stranger", found->stranger},
+                 {"plausible", found->plausible},   {"native", found->native},
+                 {"bootloader", found->bootloader}, {"ignored", found->ignored}};
     for (size_t i = 0; i < ARRAY_LEN(texts); i++)
         json_object_set_new(out, texts[i].name, text_json(texts[i].text));
     for (size_t i = 0; i < ARRAY_LEN(flags); i++)
         json_object_set_new(out, flags[i].name, json_boolean(flags[i].is_so));
+    json_object_set_new(out, "mac", mac_json(found->mac));
     json_object_set_new(out, "since_ms", json_integer((json_int_t)found->since_ms));
 }
 

@@ -445,3 +445,14 @@ def test_forms_that_cannot_be_read(daemon):
     for text in ("'; DROP TABLE pools; --", "<script>alert(1)</script>", "x" * 60):
         assert api(d, "/pools/add", pool_name=text, pool_url="a.b", pool_port=1).status == 200
     wait_for(lambda: len(d.rows("SELECT 1 FROM pools")) == 3, "they are texts and nothing else")
+
+
+def test_a_page_that_queries_before_it_reads_the_config(daemon, tmp_path):
+    """Both are of now: a query of the database must not stand for having fetched the configuration."""
+    views = tmp_path / "views"
+    views.mkdir()
+    (views / "n.lua").write_text('shepherd.query("SELECT 1")\nreturn { n = #shepherd.config().flock.pools }\n')
+    d = daemon(f'view_dirs = {{ "{views}" }}\n')
+    for n in range(1, 6):
+        assert api(d, "/pools/add", pool_name=f"P{n}", pool_url="a.b", pool_port=1).status == 200
+        assert json.loads(d.get("/n", {"Accept": "application/json"})[1]) == {"n": n}

@@ -5,8 +5,9 @@
 const char *data_topic(lua_State *L, enum topic topic, size_t *len)
 {
     struct render *render = render_of(L);
-    bool again = render->topics & 1u << topic;
+    bool again = render->fetched & 1u << topic;
     render->topics |= 1u << topic;
+    render->fetched |= 1u << topic;
     bool fresh = worker.topics[topic].known &&
                  (again || worker.topics[topic].seq == render->request->seqs[topic]);
     if (!fresh) {

@@ -189,7 +189,8 @@ struct render {
     struct limits limits;
     struct files files;
     struct out out;
-    uint32_t topics; /* read, as bits */
+    uint32_t topics;  /* read, as bits; by queries too */
+    uint32_t fetched; /* whose data this render has begun with */
     unsigned n_needs, n_queries, n_prints;
     int64_t expires_ms; /* by shepherd.expires; -1: not said */
     int64_t max_age_ms; /* by what it read; -1: for ever */
