@@ -31,6 +31,11 @@ int64_t ask_number(const struct ask *ask, const char *name)
     return text && str_to_i64(text, &number) ? number : 0;
 }
 
+bool ask_is_admin(const struct ask *ask)
+{
+    return ask->grant.role >= ROLE_ADMIN;
+}
+
 json_t *ask_fields_dup(const struct ask *ask)
 {
     static const char *const not_ours[] = {"csrf", "password", "new_password", "confirm",
@@ -183,6 +188,8 @@ static int status_of(int err)
     switch (err) {
     case 0:
         return 200;
+    case FLOCK_DENIED:
+        return 403;
     case SHEP_E_GONE:
         return 404;
     case SHEP_E_BUSY:

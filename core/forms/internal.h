@@ -62,6 +62,7 @@ void ask_dear(struct ask *ask, void (*then)(struct ask *ask));
 const char *ask_field(const struct ask *ask, const char *name); /* a text; NULL: absent */
 bool ask_flag(const struct ask *ask, const char *name);         /* 1, true, on, yes */
 int64_t ask_number(const struct ask *ask, const char *name);    /* 0: absent or no number */
+bool ask_is_admin(const struct ask *ask); /* logged in as one, or with the token of one */
 /* A copy of the fields without what is no matter of the flock: csrf, password … Owned. */
 json_t *ask_fields_dup(const struct ask *ask);
 json_t *forms_text_json(const char *text); /* any bytes; NULL: null */

@@ -31,7 +31,7 @@ static void add(struct ask *ask)
 {
     char why[FLOCK_WHY_MAX];
     json_t *fields = miner_fields_dup(ask);
-    int rc = flock_miner_add(ask->forms->conf.flock, fields, why);
+    int rc = flock_miner_add(ask->forms->conf.flock, fields, ask_is_admin(ask), why);
     if (rc == 0) {
         char *words = ask_words_dup(fields);
         ask_audit(ask, "miner.add", text_of(fields, "name"), NULL, words);
@@ -50,7 +50,7 @@ static void edit(struct ask *ask)
     if (!json_object_get(fields, "name") && !ask->json)
         json_object_set_new(fields, "name",
                             json_string("")); /* as the Python one: it is required */
-    int rc = flock_miner_edit(ask->forms->conf.flock, ask->id, fields, why);
+    int rc = flock_miner_edit(ask->forms->conf.flock, ask->id, fields, ask_is_admin(ask), why);
     if (rc) {
         ask_answer(ask, rc, why, NULL);
     } else {

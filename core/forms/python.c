@@ -44,6 +44,13 @@ static char *miner_with_dup(const struct ask *ask, const char *column, const cha
     return name;
 }
 
+/* The Python one made a serial number up for boards without one, and then asked for it; what is
+ * plugged in is known without. */
+static bool serial_is_missing(const struct ask *ask, const json_t *device)
+{
+    return is_empty(ask_field(ask, "serial_number")) && !device;
+}
+
 /* ---- onboard_stray ---- */
 
 /* Under our names: what the form says of the board, which its log may say better. */
@@ -72,7 +79,7 @@ static int add_by_path(struct ask *ask, json_t *fields, const char *dev_path,
     json_object_del(fields, "wallet_address");
     json_object_set_new(fields, "source", json_string("serial"));
     json_object_set_new(fields, "path", json_string(dev_path));
-    return flock_miner_add(ask->forms->conf.flock, fields, why);
+    return flock_miner_add(ask->forms->conf.flock, fields, ask_is_admin(ask), why);
 }
 
 static void onboarded(struct ask *ask, int rc, const char *name, const char *why)
@@ -86,9 +93,10 @@ static void onboarded(struct ask *ask, int rc, const char *name, const char *why
     snprintf(message, sizeof message, "Added '%s'. Status: '%s'.", name,
              active ? "Active" : "Inactive");
     ask_answer_status(ask,
-                      rc == 0             ? 200
-                      : rc == SHEP_E_BUSY ? 409
-                                          : 400,
+                      rc == 0              ? 200
+                      : rc == SHEP_E_BUSY  ? 409
+                      : rc == FLOCK_DENIED ? 403
+                                           : 400,
                       rc == 0, rc ? why : message, NULL);
 }
 
@@ -112,24 +120,26 @@ static void onboard_device(struct ask *ask, const json_t *device)
 
 static void onboard_stray(struct ask *ask)
 {
-    static const char *const required[] = {"miner_id", "currency", "dev_path", "port_path",
-                                           "serial_number"};
+    static const char *const required[] = {"miner_id", "currency", "dev_path", "port_path"};
     char message[MESSAGE_MAX];
-    for (size_t i = 0; i < ARRAY_LEN(required); i++) {
-        if (is_empty(ask_field(ask, required[i]))) {
-            ask_answer_status(ask, 400, false, "Missing required info.", NULL);
-            return;
-        }
+    json_t *device = device_dup(ask, ask_field(ask, "port_path"), ask_field(ask, "dev_path"));
+    bool missing = serial_is_missing(ask, device);
+    for (size_t i = 0; i < ARRAY_LEN(required); i++)
+        missing = missing || is_empty(ask_field(ask, required[i]));
+    if (missing) {
+        json_decref(device);
+        ask_answer_status(ask, 400, false, "Missing required info.", NULL);
+        return;
     }
     const char *name = ask_field(ask, "miner_id"), *port = ask_field(ask, "port_path"),
                *mac = ask_field(ask, "mac_address");
     char *taken = miner_with_dup(ask, "name", name), *by_mac = miner_with_dup(ask, "mac", mac);
-    json_t *device = device_dup(ask, port, ask_field(ask, "dev_path"));
+    const char *serial = ask_field(ask, "serial_number");
     const char *owner =
         json_is_false(json_object_get(device, "stranger")) ? text_of(device, "miner") : NULL;
     if (owner)
         snprintf(message, sizeof message, "Device %.64s/%.64s exists as '%s'.", port,
-                 ask_field(ask, "serial_number"), owner);
+                 serial ? serial : "", owner);
     else if (taken)
         snprintf(message, sizeof message, "ID '%s' exists.", taken);
     else if (by_mac)
@@ -210,18 +220,20 @@ static void action(struct ask *ask)
 {
     const char *what = ask_field(ask, "action"), *dev_path = ask_field(ask, "dev_path"),
                *port_path = ask_field(ask, "port_path");
-    if (is_empty(dev_path) || is_empty(port_path) || is_empty(ask_field(ask, "serial_number"))) {
+    json_t *device = device_dup(ask, port_path, dev_path);
+    if (is_empty(dev_path) || is_empty(port_path) || serial_is_missing(ask, device)) {
+        json_decref(device);
         ask_answer_status(ask, 400, false, "Missing identifiers.", NULL);
         return;
     }
     if (!str_eq(what, "reset_capture")) {
         char text[MESSAGE_MAX];
         snprintf(text, sizeof text, "Unknown action requested: %.64s", what ? what : "None");
+        json_decref(device);
         ask_answer_status(ask, 400, false, text, NULL);
         return;
     }
     int64_t id = ask_number(ask, "miner_db_id");
-    json_t *device = device_dup(ask, port_path, dev_path);
     ask_audit(ask, "device.reset", dev_path, NULL, NULL);
     flock_reset_capture(ask->forms->conf.flock, device && !id ? text_of(device, "key") : NULL, id,
                         on_captured, ask);
@@ -249,7 +261,8 @@ static void upload(struct ask *ask)
         return;
     }
     size_t n = json_array_size(json_object_get(plan, "miners"));
-    json_t *counts = flock_import(ask->forms->conf.flock, plan), *extra = json_object();
+    json_t *counts = flock_import(ask->forms->conf.flock, plan, ask_is_admin(ask)),
+           *extra = json_object();
     char *words = json_dumps(json_object_get(counts, "miners"), JSON_COMPACT), text[64];
     ask_audit(ask, "import", "CSV", NULL, words);
     free(words);

@@ -184,7 +184,8 @@ static void on_read(void *arg)
     if (job->err) {
         ask_answer(ask, job->err == SHEP_E_FORMAT ? SHEP_E_CONFIG : job->err, job->why, NULL);
     } else {
-        json_t *counts = flock_import(ask->forms->conf.flock, job->out), *extra = json_object();
+        json_t *counts = flock_import(ask->forms->conf.flock, job->out, ask_is_admin(ask)),
+               *extra = json_object();
         char *words = ask_words_dup(counts);
         ask_audit(ask, "import", NULL, NULL, words);
         free(words);
