@@ -10,6 +10,7 @@ import { after, before, test } from "node:test";
 import { browser_launch, page_open, settled, until } from "./lib/browser.mjs";
 import { daemon_make, pty_open } from "./lib/daemon.mjs";
 import { login, statistics } from "./lib/nerdminer.mjs";
+import { usb_make } from "./lib/usb.mjs";
 import { plan_parse } from "../../views/static/play_plan.js";
 
 const TEXTS = [
@@ -24,7 +25,8 @@ const TEXTS = [
 const LONG = 16_000; // letters in a line
 const PAGES = [
     "/", "/?by=group&cols=name,status,pool,tags,group,location,firmware,spark", "/summary", "/details", "/details/miner/1", "/details/system",
-    "/raw_logs", "/raw_logs?q=pwned", "/raw_logs?before=100000&q=script", "/config", "/dashboards", "/help/lua", "/kiosk", "/dash/health",
+    "/raw_logs", "/raw_logs?q=pwned", "/raw_logs?before=100000&q=script", "/config", "/config#pools", "/config/miner/1", "/config/pool",
+    "/login?next=javascript:window.pwned=1&user=%22%3E%3Cimg+src%3Dx+onerror%3Dwindow.pwned%3D1%3E", "/setup", "/dashboards", "/help/lua", "/kiosk", "/dash/health",
     "/dash/nerdminer", "/dash/nerdminer?miner=%3Cimg+src%3Dx+onerror%3Dwindow.pwned%3D1%3E", "/dash/nerdminer?miner=HOSTILE-1", "/dash/matrix",
     "/examples/wall", "/examples/rooms", "/examples/leaderboard",
 ];
@@ -47,18 +49,21 @@ function lines_of(text) {
     ];
 }
 
-let browser, folder, port, daemon;
+let browser, folder, port, daemon, usb;
 before(async () => {
     browser = await browser_launch();
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-hostile-"));
     port = await pty_open(path.join(folder, "port"));
+    usb = usb_make();
+    TEXTS.forEach((text, i) => usb.plug(`ttyUSB${i}`, `1-${i + 1}`, "/dev/null", { product: text, maker: text, serial: text }));
     daemon = daemon_make({ miners: [] });
+    const ports = `udev = { sysfs_root = ${JSON.stringify(usb.sysfs_root)}, dev_root = ${JSON.stringify(usb.dev_root)} }`;
     const miner = { id: "HOSTILE-1", source: "serial", path: port.link, location: TEXTS[0], group: TEXTS[1] };
     const fields = Object.entries(miner).map(([name, value]) => `${name} = ${JSON.stringify(value)}`);
     const tags = TEXTS.slice(0, 2).map((text) => JSON.stringify(text.slice(0, 32)));
     fs.writeFileSync(
         path.join(daemon.folder, "shepherd.lua"),
-        `offline = true\nplugins = { serial = { discover = false } }\nminers = { { ${fields.join(", ")}, tags = { ${tags.join(", ")} } } }\n`,
+        `offline = true\nplugins = { ${ports} }\nminers = { { ${fields.join(", ")}, tags = { ${tags.join(", ")} } } }\n`,
     );
     await daemon.start();
     for (const text of TEXTS) port.say(...lines_of(text));
@@ -69,6 +74,7 @@ after(async () => {
     await browser?.close();
     await daemon?.remove();
     await port?.close();
+    usb?.remove();
     if (folder) fs.rmSync(folder, { recursive: true, force: true });
 });
 

@@ -98,10 +98,12 @@ function best_share() {
     barn.say(...statistics({ best: `${best.toFixed(2)}K` }));
     return [text_has, ["main td", `${Number(best.toFixed(2))}K`]];
 }
-function new_wallet() {
-    const wallet = `bc1qexample${++n_fed}`;
-    barn.say(...login(`${wallet}.left`));
-    return [text_has, ["main td", wallet]];
+function new_wallet(selector = "main td") {
+    return () => {
+        const wallet = `bc1qexample${++n_fed}`;
+        barn.say(...login(`${wallet}.left`));
+        return [text_has, [selector, wallet]];
+    };
 }
 async function stored_lines() {
     const { lines } = await daemon.json("/api/logs?limit=1000");
@@ -121,7 +123,9 @@ const LIVE = {
     "/details/miner/1": [hash_value("#hashrate"), log_line("#line-list li")],
     "/details/system": [stored_lines],
     "/dashboards": [hash_text(".shot-kiosk .shot-hash")],
-    "/config": [new_wallet],
+    "/config": [new_wallet()],
+    "/config#pools": [new_wallet()],
+    "/config/miner/1": [new_wallet("main dd")],
     "/examples/rooms": [hash_text("main .tabular-nums")],
     "/examples/leaderboard": [best_share],
     "/examples/wall": [hash_value("#wall-number")],
@@ -136,7 +140,10 @@ const LIVE = {
     "/play": [hash_value()], // of the view that is played, the kiosk
 };
 // Nothing on them comes from a miner.
-const STILL = new Set(["/help/lua", "/dash/nerdminer?screen=global"]);
+const STILL = new Set([
+    ...["/help/lua", "/dash/nerdminer?screen=global", "/login", "/setup", "/config/pool", "/config/address", "/config/user"],
+    ...["addresses", "screens", "access", "backup", "about"].map((name) => `/config#${name}`),
+]);
 
 /**
  * Wait until nobody has said or asked for anything for a while: what the miners said is stored and shown.

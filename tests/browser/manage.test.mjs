@@ -119,13 +119,15 @@ test("plug in: it is shown with what its log tells, under the name that the log 
 });
 
 test("what somebody types survives that the flock changes underneath, and dialogs stay open", async () => {
-    const location = admin.locator(".accept input[name=location]").first();
+    const [name, location] = ["name", "location"].map((field) => admin.locator(`.accept input[name=${field}]`).first());
+    await name.fill("mine");
     await location.fill("shelf");
     await location.press("End");
     usb.plug("ttyUSB0", "1-1.3", other.link, { product: "USB2.0-Serial" });
     await admin.locator(".stranger").nth(1).waitFor({ timeout: 15_000 });
     await admin.keyboard.type(" 2");
     assert.equal(await location.inputValue(), "shelf 2");
+    assert.equal(await name.inputValue(), "mine", "nor does what the log suggests replace it");
     assert.ok(await location.evaluate((field) => field === document.activeElement), "the focus is there as well");
 
     await admin.getByRole("link", { name: "Pools", exact: true }).click();

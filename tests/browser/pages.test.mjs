@@ -48,7 +48,7 @@ async function go(daemon, viewport, route, media = { colorScheme: "dark" }) {
     const { page } = tab;
     await page.emulateMedia({ contrast: "no-preference", ...media });
     page.wrong.length = 0;
-    const reply = await page.goto(daemon.url + route);
+    const reply = (await page.goto(daemon.url + route)) ?? (await page.reload()); // only another #section
     assert.equal(reply.status(), 200);
     await until(page, is_ready);
     return page;
@@ -83,7 +83,8 @@ for (const each of PAGES) {
     });
     test(`${each.route} in German`, async () => {
         for (const viewport of [SMALL, PHONE]) {
-            const page = await go(flock, viewport, `${each.route}${each.route.includes("?") ? "&" : "?"}lang=de`);
+            const [address, section = ""] = each.route.split(/(?=#)/);
+            const page = await go(flock, viewport, `${address}${address.includes("?") ? "&" : "?"}lang=de${section}`);
             assert.equal(await page.evaluate(() => document.documentElement.lang), "de");
             assert.deepEqual(await overflow(page, { whole: each.screen }), []);
             assert.deepEqual(page.wrong, []);
