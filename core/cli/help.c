@@ -123,7 +123,7 @@ static const struct {
      "is\n"
      "the same as once. Miners of the configuration file are not touched. No daemon may run: stop "
      "it\n"
-     "first, or use Settings, Import in the browser.\n"
+     "first, or use Settings, Import in the browser. Run it as the daemon's user.\n"
      "\n"
      "  --dry-run       say what would come, change nothing; a daemon may run\n"
      "  --config FILE   the configuration, instead of the usual one\n"
