@@ -203,7 +203,7 @@ static void say_counts(const json_t *counts, bool dry_run)
 
 static int import(struct daemon *daemon, const json_t *plan, bool dry_run)
 {
-    json_t *counts = flock_import(daemon->flock, plan);
+    json_t *counts = flock_import(daemon->flock, plan, true);
     int rc = store_flush(daemon->store, FLUSH_MS) == 0 ? 0 : EX_IOERR;
     struct store_stats stats;
     store_stats_get(daemon->store, &stats);

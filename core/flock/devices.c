@@ -100,8 +100,7 @@ static json_t *named(const struct flock *flock, const struct device *device,
         json_object_set_new(out, "name", text_json(suggested));
         free(suggested);
     }
-    if (!field(out, "source"))
-        json_object_set_new(out, "source", text_json(device->source));
+    json_object_set_new(out, "source", text_json(device->source)); /* whoever opens it */
     json_object_set_new(out, "device", text_json(device->key));
     json_object_del(out, "path"); /* wherever it is plugged in */
     json_object_del(out, "pool_url");

@@ -226,3 +226,22 @@ int entry_from_fields(const struct flock *flock, const json_t *base, const json_
         *out = entry;
     return rc;
 }
+
+int entry_is_allowed(const struct flock *flock, const json_t *base, const json_t *entry,
+                     bool by_admin, char why[FLOCK_WHY_MAX])
+{
+    const char *source = field(entry, "source"), *path = field(entry, "path");
+    if (base && str_eq(source, field(base, "source")) && str_eq(path, field(base, "path")))
+        return 0;
+    int who = plugins_may_add(flock->plugins, source, path);
+    if (who == SHEP_ADD_OPERATOR || (who == SHEP_ADD_ADMIN && by_admin))
+        return 0;
+    if (who == SHEP_ADD_ADMIN)
+        return refuse(FLOCK_DENIED, why,
+                      "path: '%.128s' is no plain serial port like /dev/ttyUSB0; an admin has to "
+                      "set it, logged in as one, or in the configuration file",
+                      path ? path : "");
+    return refuse(SHEP_E_CONFIG, why,
+                  "source: miners of '%.32s' come from the configuration file only; add it there",
+                  source ? source : "");
+}

@@ -174,6 +174,12 @@ static void restore_miner(const struct store_miner *row, void *arg)
         log_warn("flock", "%s stands in the configuration file too; the file counts", row->name);
     else if (!json_is_object(entry) || !str_eq(field(entry, "id"), row->name))
         log_error("flock", "%s: its row in the database is damaged; left out", row->name);
+    else if (plugins_may_add(flock->plugins, field(entry, "source"), field(entry, "path")) ==
+             SHEP_ADD_NOBODY) /* a database may come from anybody's backup */
+        log_error("flock",
+                  "%s: its source '%s' is not there, or for the configuration file only; "
+                  "left out",
+                  row->name, row->source ? row->source : "?");
     else if (plugins_miner_put(flock->plugins, entry, MINER_FROM_DB) != 0)
         log_error("flock", "%s: its source '%s' is not there; left out", row->name,
                   row->source ? row->source : "?");

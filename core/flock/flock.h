@@ -4,14 +4,15 @@
  *
  * Results: 0; SHEP_E_CONFIG (a value is wrong: why names it, and the remedy), SHEP_E_GONE (no such
  * thing), SHEP_E_BUSY (a name or address is taken), SHEP_E_UNSUPPORTED (it stands in the file and
- * is read-only here; or the device cannot do it). Thread: loop. */
+ * is read-only here; or the device cannot do it), FLOCK_DENIED (an admin has to do this).
+ * Thread: loop. */
 #ifndef SHEP_FLOCK_H
 #define SHEP_FLOCK_H
 
 #include "plugin/plugin.h"
 
 struct flock;
-enum { FLOCK_WHY_MAX = 512 };
+enum { FLOCK_WHY_MAX = 512, FLOCK_DENIED = -100 /* beside enum shep_err */ };
 
 struct flock *flock_new(struct loop *loop, struct store *store, struct herd *herd,
                         struct facts *facts, struct topics *topics, struct plugins *plugins);
@@ -24,9 +25,12 @@ void flock_restore(struct flock *flock);
 void flock_show(struct flock *flock);
 
 /* ---- miners. Fields are an object of texts: name, location, notes, group, tags ("a, b"), source,
- * path, parser, baud, chipset, version …; what is absent stays. ---- */
-int flock_miner_add(struct flock *flock, const json_t *fields, char why[FLOCK_WHY_MAX]);
-int flock_miner_edit(struct flock *flock, int64_t id, const json_t *fields,
+ * path, parser, baud, chipset, version …; what is absent stays. by_admin: an admin is logged in, or
+ * it is a command on this host: he may set a path that is no plain serial port (plugins_may_add()).
+ * ---- */
+int flock_miner_add(struct flock *flock, const json_t *fields, bool by_admin,
+                    char why[FLOCK_WHY_MAX]);
+int flock_miner_edit(struct flock *flock, int64_t id, const json_t *fields, bool by_admin,
                      char why[FLOCK_WHY_MAX]);
 /* erase: its lines and history go too; else they stay, and so does its row. */
 int flock_miner_delete(struct flock *flock, int64_t id, bool erase, char why[FLOCK_WHY_MAX]);
@@ -74,7 +78,7 @@ char *flock_expected_dup(const struct flock *flock, int64_t miner_id);
 /* ---- moving over: a plan as of store_read_python(), or made from the old CSV. Twice is the same
  * as once. counts: {"miners":{"added":3,"updated":1,"same":4},"pools":{…},…,"notes":[…]}; owned.
  * ---- */
-json_t *flock_import(struct flock *flock, const json_t *plan);
+json_t *flock_import(struct flock *flock, const json_t *plan, bool by_admin);
 /* The old CSV (header id,miner_id,chipset,…) as such a plan. SHEP_E_FORMAT: why names the line. */
 int flock_csv_plan(const char *text, size_t len, json_t **plan_out, char why[FLOCK_WHY_MAX]);
 

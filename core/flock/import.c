@@ -18,6 +18,7 @@ struct import {
     struct flock *flock;
     const json_t *plan;
     json_t *counts, *notes;
+    bool by_admin;
 };
 
 /* ---- what is said about it ---- */
@@ -213,7 +214,8 @@ static void import_miner(struct import *import, const json_t *row)
     } else if (owner) {
         note(import, "miner %s: its device is '%s' already; left out", name, owner);
         count(import, "miners", "left_out");
-    } else if (entry_from_fields(flock, old, fields, &entry, why) != 0) {
+    } else if (entry_from_fields(flock, old, fields, &entry, why) != 0 ||
+               entry_is_allowed(flock, old, entry, import->by_admin, why) != 0) {
         note(import, "miner %s: left out: %s", name, why);
         count(import, "miners", "left_out");
     } else {
@@ -438,10 +440,11 @@ static void import_strays(struct import *import)
     json_decref(known);
 }
 
-json_t *flock_import(struct flock *flock, const json_t *plan)
+json_t *flock_import(struct flock *flock, const json_t *plan, bool by_admin)
 {
     static const char *const kinds[] = {"miners", "pools", "addresses", "strays", "summary"};
-    struct import import = {.flock = flock, .plan = plan, .counts = json_object()};
+    struct import import = {
+        .flock = flock, .plan = plan, .by_admin = by_admin, .counts = json_object()};
     const json_t *notes = json_object_get(plan, "notes");
     import.notes = json_is_array(notes) ? json_deep_copy(notes) : json_array();
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)

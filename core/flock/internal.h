@@ -61,6 +61,11 @@ int word_dup(const json_t *fields, const char *name, size_t max_bytes, char **ou
 int entry_from_fields(const struct flock *flock, const json_t *base, const json_t *fields,
                       json_t **out, char why[FLOCK_WHY_MAX]);
 
+/* Whether people may give a miner this source and path, which another one (base, NULL: a new miner)
+ * does not have yet: 0, SHEP_E_CONFIG or FLOCK_DENIED. */
+int entry_is_allowed(const struct flock *flock, const json_t *base, const json_t *entry,
+                     bool by_admin, char why[FLOCK_WHY_MAX]);
+
 /* ---- miners.c ---- */
 int miner_find(const struct flock *flock, int64_t id, struct miner **out, char why[FLOCK_WHY_MAX]);
 

@@ -101,7 +101,8 @@ static int add_entry(struct flock *flock, const json_t *entry, char why[FLOCK_WH
     return rc;
 }
 
-int flock_miner_add(struct flock *flock, const json_t *fields, char why[FLOCK_WHY_MAX])
+int flock_miner_add(struct flock *flock, const json_t *fields, bool by_admin,
+                    char why[FLOCK_WHY_MAX])
 {
     json_t *entry;
     if (herd_count(flock->herd) >= ENTRY_MINERS_MAX)
@@ -112,6 +113,8 @@ int flock_miner_add(struct flock *flock, const json_t *fields, char why[FLOCK_WH
     if (herd_miner_by_name(flock->herd, field(entry, "id")))
         rc = refuse(SHEP_E_BUSY, why, "Miner ID '%s' is already in use.", field(entry, "id"));
     else
+        rc = entry_is_allowed(flock, NULL, entry, by_admin, why);
+    if (!rc)
         rc = add_entry(flock, entry, why);
     json_decref(entry);
     if (rc == 0)
@@ -151,21 +154,24 @@ static int apply_edit(struct flock *flock, const struct miner *miner, const json
     return rc ? rc : put(flock, entry, why);
 }
 
-int flock_miner_edit(struct flock *flock, int64_t id, const json_t *fields, char why[FLOCK_WHY_MAX])
+int flock_miner_edit(struct flock *flock, int64_t id, const json_t *fields, bool by_admin,
+                     char why[FLOCK_WHY_MAX])
 {
     struct miner *miner;
     json_t *entry;
     int rc = changeable(flock, id, &miner, why);
     if (rc)
         return rc;
-    rc = entry_from_fields(flock, plugins_miner_entry(flock->plugins, miner_name(miner)), fields,
-                           &entry, why);
+    const json_t *old = plugins_miner_entry(flock->plugins, miner_name(miner));
+    rc = entry_from_fields(flock, old, fields, &entry, why);
     if (rc)
         return rc;
     struct miner *other = herd_miner_by_name(flock->herd, field(entry, "id"));
     if (other && other != miner)
         rc = refuse(SHEP_E_BUSY, why, "Miner ID '%s' is already in use.", field(entry, "id"));
     else
+        rc = entry_is_allowed(flock, old, entry, by_admin, why);
+    if (!rc)
         rc = apply_edit(flock, miner, entry, why);
     json_decref(entry);
     if (rc == 0) {

@@ -122,21 +122,26 @@ static bool copy_description(struct plugin *plugin, const struct shep_plugin *de
     return true;
 }
 
+/* What the first version of the interface had is required; functions that came later are NULL. */
 static bool copy_ops(struct plugin *plugin)
 {
-    static const size_t sizes[] = {[SHEP_KIND_PARSER] = sizeof(struct shep_parser_ops),
+    static const size_t first[] = {[SHEP_KIND_PARSER] = sizeof(struct shep_parser_ops),
+                                   [SHEP_KIND_SOURCE] = offsetof(struct shep_source_ops, judge),
+                                   [SHEP_KIND_SERVICE] = sizeof(struct shep_service_ops),
+                                   [SHEP_KIND_SINK] = sizeof(struct shep_service_ops)};
+    static const size_t whole[] = {[SHEP_KIND_PARSER] = sizeof(struct shep_parser_ops),
                                    [SHEP_KIND_SOURCE] = sizeof(struct shep_source_ops),
                                    [SHEP_KIND_SERVICE] = sizeof(struct shep_service_ops),
                                    [SHEP_KIND_SINK] = sizeof(struct shep_service_ops)};
-    size_t want = sizes[plugin->desc.kind];
+    size_t want = whole[plugin->desc.kind];
     uint32_t has = plugin->desc.ops ? *(const uint32_t *)plugin->desc.ops : 0;
-    if (has < want) {
+    if (has < first[plugin->desc.kind]) {
         plugin_problem(plugin,
                        "refused: its functions take %u bytes, this program needs %zu; rebuild it",
-                       has, want);
+                       has, first[plugin->desc.kind]);
         return false;
     }
-    memcpy(&plugin->ops, plugin->desc.ops, want);
+    memcpy(&plugin->ops, plugin->desc.ops, has < want ? has : want);
     bool complete = plugin->desc.kind == SHEP_KIND_PARSER
                         ? plugin->ops.parser.probe && plugin->ops.parser.open &&
                               plugin->ops.parser.line && plugin->ops.parser.close

@@ -339,6 +339,28 @@ void members_close(struct plugins *plugins)
 
 /* ---- the check of an entry ---- */
 
+/* It is kept for every miner and in the table of known devices. */
+static void check_device(const json_t *device, const char *where, plugin_mistake_fn fn, void *arg)
+{
+    char place[256];
+    const char *key = json_string_value(device);
+    size_t len = json_string_length(device);
+    bool good = key && len > 0 && len < ID_KEY_MAX;
+    for (size_t i = 0; good && i < len; i++)
+        good = (unsigned char)key[i] >= ' ' && key[i] != 0x7f;
+    if (!device || good)
+        return;
+    snprintf(place, sizeof place, "%s.device", where);
+    fn(place, "must be the key of a device, like \"mac:a0b1c2d3e4f5\"", arg);
+}
+
+int plugins_may_add(const struct plugins *plugins, const char *source, const char *path)
+{
+    const struct plugin *opener = source ? plugin_find(plugins, SHEP_KIND_SOURCE, source) : NULL;
+    return opener && opener->ops.source.may_add ? opener->ops.source.may_add(path)
+                                                : SHEP_ADD_NOBODY;
+}
+
 void plugins_check_miner(const struct plugins *plugins, const char *where, const json_t *miner,
                          plugin_mistake_fn fn, void *arg)
 {
@@ -381,6 +403,7 @@ void plugins_check_miner(const struct plugins *plugins, const char *where, const
                  near ? near : "auto");
         fn(place, what, arg);
     }
+    check_device(json_object_get(miner, "device"), where, fn, arg);
     json_t *whole = json_copy((json_t *)miner);
     if (text_of(miner, "device") && !text_of(miner, "path")) /* it is where it is plugged in */
         json_object_set_new(whole, "path", json_string("/dev/null"));

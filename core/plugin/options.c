@@ -25,7 +25,9 @@ const struct shep_option *option_find(const struct shep_option *table, uint32_t 
 
 static bool is_choice(const char *choices, const char *value)
 {
-    size_t len = strlen(value);
+    size_t len = strcspn(value, "|");
+    if (value[len]) /* several of them are none */
+        return false;
     for (const char *p = choices; p && *p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL)
         if (strncmp(p, value, len) == 0 && (p[len] == '|' || p[len] == '\0'))
             return true;

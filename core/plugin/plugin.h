@@ -48,6 +48,9 @@ void plugins_check(const struct plugins *plugins, const json_t *options, plugin_
 void plugins_check_miner(const struct plugins *plugins, const char *where, const json_t *miner,
                          plugin_mistake_fn fn, void *arg);
 
+/* Who may add a miner with this source and path (NULL: none) in the browser: SHEP_ADD_… */
+int plugins_may_add(const struct plugins *plugins, const char *source, const char *path);
+
 /* ---- running ---- */
 struct plugin_env { /* all borrowed for the life of the plugins */
     struct loop *loop;

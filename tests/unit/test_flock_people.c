@@ -122,7 +122,7 @@ static int add(const char *text)
 {
     json_t *json = fields(text);
     why[0] = 0;
-    int rc = flock_miner_add(t.flock, json, why);
+    int rc = flock_miner_add(t.flock, json, true, why);
     json_decref(json);
     return rc;
 }
@@ -130,7 +130,7 @@ static int add(const char *text)
 static int edit(int64_t id, const char *text)
 {
     json_t *json = fields(text);
-    int rc = flock_miner_edit(t.flock, id, json, why);
+    int rc = flock_miner_edit(t.flock, id, json, true, why);
     json_decref(json);
     return rc;
 }
@@ -415,7 +415,7 @@ static json_int_t counted(const json_t *counts, const char *what, const char *ho
 static void twice_is_once(void **state)
 {
     static const char *const kinds[] = {"miners", "pools", "addresses", "strays", "summary"};
-    json_t *plan = fields(plan_text), *counts = flock_import(t.flock, plan);
+    json_t *plan = fields(plan_text), *counts = flock_import(t.flock, plan, true);
     assert_int_equal(counted(counts, "pools", "added"), 1);
     assert_int_equal(counted(counts, "addresses", "added"), 1);
     assert_int_equal(counted(counts, "addresses", "left_out"), 1);
@@ -424,7 +424,7 @@ static void twice_is_once(void **state)
     json_decref(counts);
     int64_t at_ms;
     assert_true(miner_best_ever(miner("OLD2"), &at_ms) == 2500);
-    counts = flock_import(t.flock, plan);
+    counts = flock_import(t.flock, plan, true);
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
         assert_int_equal(counted(counts, kinds[i], "added"), 0);
         assert_int_equal(counted(counts, kinds[i], "updated"), 0);

@@ -389,14 +389,21 @@ struct shep_source_ops {
         struct shep_device *dev); /* a miner was configured; failing to open it is no error here */
     void (*detach)(void *self, struct shep_device *dev); /* forget it now */
     void (*stop)(void *self);
-    /* since 1.1; both may be NULL */
+    /* since 1.1; each may be NULL */
     /* Somebody found this: would you open it? SHEP_JUDGE_… bits; SHEP_E_UNSUPPORTED: not my kind,
      * or switched off. Looks at what is said of it, never at the device. */
     int (*judge)(void *self, const struct shep_found *found);
     /* Make the board boot again, cleanly and never into its boot loader. Returns at once; the lines
      * that follow tell the rest. SHEP_E_GONE: not open; SHEP_E_UNSUPPORTED: it has no such line. */
     int (*reset)(void *self, struct shep_device *dev);
+    /* Who may add a miner with this path in the browser: SHEP_ADD_… NULL: nobody, such miners stand
+     * in the configuration file; so it is for whatever could read files of this host. path NULL: it
+     * is known by what is plugged in. Looks at the text alone; works before start(). */
+    int (*may_add)(const char *path);
 };
+#define SHEP_ADD_NOBODY       0
+#define SHEP_ADD_ADMIN        1  /* it may be something else than what this source is for */
+#define SHEP_ADD_OPERATOR     2  /* whoever manages miners */
 #define SHEP_JUDGE_PLAUSIBLE  1u /* a kind of device that miners have: opened when asked */
 #define SHEP_JUDGE_LISTEN     2u /* open it unasked */
 #define SHEP_JUDGE_NATIVE     4u /* USB of the chip itself: its serial number is its MAC */

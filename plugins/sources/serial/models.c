@@ -124,3 +124,33 @@ bool models_parse(const char *text, struct model_ids *out, char bad[static 32])
         text += len;
     }
 }
+
+/* ---- which paths are serial ports and nothing else ---- */
+
+static bool is_number(const char *text)
+{
+    size_t n = strspn(text, "0123456789");
+    return n >= 1 && n <= 4 && text[n] == '\0';
+}
+
+/* "by-id/usb-1a86_USB_Serial-if00-port0": one name in one folder; udev alone makes links there. */
+static bool is_udev_link(const char *path)
+{
+    const char *name = strncmp(path, "by-", 3) == 0 ? strchr(path, '/') : NULL;
+    return name && name[1] && name[1] != '.' && !strchr(name + 1, '/');
+}
+
+int models_may_add(const char *path)
+{
+    static const char *const names[] = {"ttyUSB", "ttyACM", "ttyAMA", "ttyS", "ttyCH343USB"};
+    if (!path)
+        return SHEP_ADD_OPERATOR; /* it is opened where it is plugged in */
+    if (strncmp(path, "/dev/serial/", 12) == 0)
+        return is_udev_link(path + 12) ? SHEP_ADD_OPERATOR : SHEP_ADD_ADMIN;
+    for (size_t i = 0; strncmp(path, "/dev/", 5) == 0 && i < sizeof names / sizeof *names; i++) {
+        size_t len = strlen(names[i]);
+        if (strncmp(path + 5, names[i], len) == 0 && is_number(path + 5 + len))
+            return SHEP_ADD_OPERATOR;
+    }
+    return SHEP_ADD_ADMIN; /* a pseudo-terminal, but also the terminal that somebody types into */
+}

@@ -305,6 +305,7 @@ static const struct shep_source_ops ops = {
     .stop = serial_stop,
     .judge = serial_judge,
     .reset = serial_reset,
+    .may_add = models_may_add,
 };
 
 static const struct shep_plugin plugin = {

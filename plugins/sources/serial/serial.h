@@ -30,6 +30,8 @@ bool models_parse(const char *text, struct model_ids *out, char bad[static 32]);
 unsigned models_judge(const struct model_ids *more, bool listen_all, const char *vid,
                       const char *pid, const char *text);
 bool models_native(const char *vid, const char *pid);
+/* SHEP_ADD_…: a plain serial port, or something else that can be read like one. */
+int models_may_add(const char *path);
 
 /* ---- holder.c ---- */
 /* Names a program that has the device open: "minicom (pid 4711)". False: none that we may see. */
