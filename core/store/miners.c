@@ -258,11 +258,6 @@ static void miner_load(struct store *store, sqlite3_stmt *row)
                                 .origin = sqlite3_column_int(row, 7),
                                 .group = column_text(row, 9),
                                 .tags = column_text(row, 10)};
-    if (miner.name[0] == '~') { /* erased: its id is never given again */
-        if (miner.id >= store->next_miner_id)
-            store->next_miner_id = miner.id + 1;
-        return;
-    }
     struct name_entry *entry = name_put(store, miner.name, miner.id);
     entry->removed_ms = sqlite3_column_int64(row, 11);
     miner_record(&entry->record, &miner, miner.id, sqlite3_column_int64(row, 8));

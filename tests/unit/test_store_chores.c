@@ -138,7 +138,8 @@ static void check_erased(struct fix *fix, int n_each)
     assert_int_equal(count(fix, "expected", "id = 1"), 0);
     assert_int_equal(count(fix, "miners",
                            "id = 1 AND miner_id = '~1' AND source IS NULL AND"
-                           " removed_at_ms > 0 AND status = 'unknown'"),
+                           " removed_at_ms > 0 AND status = 'unknown' AND"
+                           " mac_address IS NULL AND last_seen IS NULL"),
                      1);
     assert_int_equal(count(fix, "devices", "miner_id IS NULL"), 1);
     assert_int_equal(count(fix, "miner_logs", "miner_id = 2"), n_each);
@@ -150,6 +151,9 @@ static void erase_takes_all_of_one(void **state)
     struct fix *fix = *state;
     fix_open(fix);
     fill(fix, 3000);
+    flush(fix);
+    struct store_reading mac = {.name = "mac", .at_ms = T0, .text = "a0:b1:c2:d3:e4:f5"};
+    store_latest_put(fix->store, A, &mac, 1, 1, T0); /* would be written within a minute */
     store_miner_erase(fix->store, A);
     store_miner_erase(fix->store, A);  /* nothing more */
     store_miner_erase(fix->store, 77); /* nobody */

@@ -1,9 +1,8 @@
 /* Databases of the Python Shepherd: of three versions of its schema, with a -wal, in use, in a
  * folder that cannot be written, hostile ones. Made here, with invented rows. */
-#include "test_store_util.h"
+#include "test_store_shim.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -17,6 +16,8 @@ static int setup(void **state)
 
 static int teardown(void **state)
 {
+    clock_set_fake(-1, 0);
+    shim_on_read = NULL;
     fix_end(*state);
     free(*state);
     return 0;
@@ -312,7 +313,7 @@ static void a_folder_that_cannot_be_written(void **state)
     free(path);
 }
 
-/* Another process, as it is: in each transaction both rows get the same. Bursts of writes, with
+/* Another process, as it is: in each transaction all rows get the same. Bursts of writes, with
  * rests that a read may fall into, or without. Ends by a signal. */
 static void write_all_the_time(const char *path, bool has_rests)
 {
@@ -324,12 +325,15 @@ static void write_all_the_time(const char *path, bool has_rests)
         snprintf(sql, sizeof sql, "UPDATE miners SET state = '%d'", i);
         if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
             _exit(1);
-        if (i % 200 == 0)
-            sqlite3_exec(db, "PRAGMA wal_checkpoint(RESTART)", NULL, NULL, NULL);
-        if (has_rests && i % 500 == 0)
+        if (has_rests && i % 50 == 0)
             usleep(250 * 1000);
     }
 }
+
+enum { N_USED = 2001, FULL_SWING = 1 << 20 }; /* of a -wal that begins anew */
+#define ROWS_USED                                                                                  \
+    "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 2000)"               \
+    " INSERT INTO miners(miner_id) SELECT 'M' || i FROM n"
 
 static pid_t start_writer(const char *path, bool has_rests)
 {
@@ -337,6 +341,13 @@ static pid_t start_writer(const char *path, bool has_rests)
     pid_t pid = fork();
     if (pid == 0)
         write_all_the_time(path, has_rests);
+    char *wal = shep_asprintf("%s-wal", path);
+    struct stat st = {0};
+    int64_t until = wait_clock_ms() + DEADLINE_MS;
+    while ((stat(wal, &st) != 0 || st.st_size < FULL_SWING) && wait_clock_ms() < until)
+        usleep(1000);
+    assert_true(st.st_size >= FULL_SWING);
+    free(wal);
     return pid;
 }
 
@@ -358,16 +369,20 @@ static const char *state_of(const json_t *out, size_t i)
  * moment; or, if it never holds still, it is said what to do. */
 static void a_file_in_use_is_read_at_one_moment(void **state)
 {
-    char err[600], *path = made(*state, LAST INSERT_B), last[32] = "";
+    char err[600], *path = made(*state, LAST ROWS_USED), last[32] = "";
     int n_read = 0, n_moved = 0, n_refused = 0;
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 6; i++) {
         json_t *out = NULL;
-        pid_t pid = start_writer(path, i < 10);
+        char *wal = shep_asprintf("%s-wal", path);
+        unlink(wal); /* the one that the last writer left */
+        free(wal);
+        pid_t pid = start_writer(path, i < 5);
         int result = read_it(path, &out, err);
         end_writer(pid);
         if (result == 0) {
-            const char *now = state_of(out, 0), *other = state_of(out, 1);
-            assert_true(str_eq(now, other));
+            const char *now = state_of(out, 0);
+            for (size_t row = 1; row < N_USED; row++)
+                assert_true(str_eq(now, state_of(out, row)));
             n_moved += now && !str_eq(now, last);
             n_read++;
             snprintf(last, sizeof last, "%s", now ? now : "");
@@ -380,6 +395,49 @@ static void a_file_in_use_is_read_at_one_moment(void **state)
     }
     print_message("read %d times, refused %d times\n", n_read, n_refused);
     assert_true(n_read > 0 && n_moved > 0);
+    free(path);
+}
+
+static char *changing;
+static int n_changes, n_looks;
+static void change_it(void)
+{
+    n_looks++;
+    if (n_changes == 0)
+        return;
+    struct timespec times[2] = {{.tv_sec = 1700000000 + n_changes--}};
+    times[1] = times[0];
+    utimensat(AT_FDCWD, changing, times, 0);
+}
+
+/* The same without luck: something writes while it is read, seven times, and then no more. */
+static void a_read_that_met_a_write_is_done_again(void **state)
+{
+    changing = made(*state, LAST);
+    make_old(changing);
+    n_changes = 0;
+    n_looks = 0;
+    shim_on_read = change_it;
+    check_read(changing, LAST_JSON(""));
+    int looks_of_one = n_looks;
+    n_changes = 7 * looks_of_one;
+    n_looks = 0;
+    check_read(changing, LAST_JSON(""));
+    assert_int_equal(n_looks, 8 * looks_of_one);
+    free(changing);
+}
+
+/* Nor is it sure that a file holds still that was written at this very moment. */
+static void a_file_just_written_is_not_trusted(void **state)
+{
+    char err[600], *path = made(*state, LAST);
+    json_t *out = NULL;
+    make_old(path);
+    clock_set_fake(1700000000 * 1000ll + 20, 1000);
+    assert_int_equal(read_it(path, &out, err), SHEP_E_IO);
+    assert_non_null(strstr(err, "stop the Python Shepherd"));
+    clock_set_fake(1700000000 * 1000ll + 200, 1000);
+    check_read(path, LAST_JSON(""));
     free(path);
 }
 
@@ -552,6 +610,8 @@ int main(int argc, char **argv)
         TEST(a_wal_that_was_left_behind_counts),
         TEST(a_folder_that_cannot_be_written),
         TEST(a_file_in_use_is_read_at_one_moment),
+        TEST(a_read_that_met_a_write_is_done_again),
+        TEST(a_file_just_written_is_not_trusted),
         TEST(other_files_are_refused),
         TEST(odd_values_are_left_out_and_said),
         TEST(rows_and_bytes_have_an_end),
@@ -560,5 +620,5 @@ int main(int argc, char **argv)
         TEST(damaged_files_are_survived),
     };
     cmocka_set_test_filter(argc > 1 ? argv[1] : NULL); /* "one_test" or "a*" */
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup_all, NULL);
 }

@@ -136,6 +136,47 @@ static void secrets_stay_hidden(void **state)
     assert_string_equal(rows.text, "pool_name='p';pool_pass=NULL;");
 }
 
+/* Whatever way it is asked: also through a view that somebody made. */
+static void passwords_and_keys_are_for_nobody(void **state)
+{
+    static const char *const tables[] = {"users", "sessions", "tokens",     "settings",
+                                         "kv",    "Users",    "main.users", "audit"};
+    struct state *s = *state;
+    char sql[160];
+    sql_int(&s->fix, "CREATE VIEW mine AS SELECT password_hash FROM users");
+    sql_int(&s->fix, "CREATE VIEW log AS SELECT who FROM audit");
+    for (int admin = 0; admin < 2; admin++) {
+        reader_admin(s->reader, admin);
+        for (size_t i = 0; i < ARRAY_LEN(tables) - (admin ? 1 : 0); i++) {
+            static const char *const ways[] = {"SELECT * FROM %s", "SELECT count(*) FROM %s",
+                                               "SELECT (SELECT id FROM %s)",
+                                               "SELECT 1 FROM miners m JOIN %s x ON x.rowid = m.id",
+                                               "WITH w AS (SELECT rowid FROM %s) SELECT * FROM w"};
+            for (size_t k = 0; k < ARRAY_LEN(ways); k++) {
+                snprintf(sql, sizeof sql, ways[k], tables[i]);
+                if (query(s, sql, NULL) != SHEP_E_FORMAT)
+                    fail_msg("%s", sql);
+            }
+        }
+        assert_int_equal(query(s, "SELECT * FROM mine", NULL), SHEP_E_FORMAT);
+    }
+    assert_int_equal(query(s, "SELECT * FROM expected", NULL), 0);
+}
+
+static void the_audit_is_for_admins(void **state)
+{
+    struct state *s = *state;
+    struct rows rows = {0};
+    static const char sql[] = "SELECT who, action FROM audit";
+    sql_int(&s->fix, "INSERT INTO audit(at_ms, who, action) VALUES (1, 'admin', 'login')");
+    assert_int_equal(query(s, sql, NULL), SHEP_E_FORMAT);
+    reader_admin(s->reader, true);
+    assert_int_equal(query(s, sql, &rows), 0);
+    assert_string_equal(rows.text, "who=admin;action=login;");
+    reader_admin(s->reader, false); /* the next page is somebody else's */
+    assert_int_equal(query(s, sql, NULL), SHEP_E_FORMAT);
+}
+
 static void all_else_is_refused(void **state)
 {
     struct state *s = *state;
@@ -287,6 +328,8 @@ int main(int argc, char **argv)
         TEST(log_is_not_indexed_for_a_join),
         TEST(rows_end_when_told),
         TEST(secrets_stay_hidden),
+        TEST(passwords_and_keys_are_for_nobody),
+        TEST(the_audit_is_for_admins),
         TEST(all_else_is_refused),
         TEST(bombs_are_stopped),
         TEST(too_many_rows_are_an_error),

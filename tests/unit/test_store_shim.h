@@ -42,8 +42,12 @@ static int shim_close(sqlite3_file *f)
     return real->pMethods ? real->pMethods->xClose(real) : SQLITE_OK;
 }
 
+static void (*shim_on_read)(void); /* a test's, before each read */
+
 static int shim_read(sqlite3_file *f, void *to, int n, sqlite3_int64 at)
 {
+    if (shim_on_read)
+        shim_on_read();
     return real_of(f)->pMethods->xRead(real_of(f), to, n, at);
 }
 
