@@ -148,12 +148,14 @@ static void passwords_and_keys_are_for_nobody(void **state)
     for (int admin = 0; admin < 2; admin++) {
         reader_admin(s->reader, admin);
         for (size_t i = 0; i < ARRAY_LEN(tables) - (admin ? 1 : 0); i++) {
-            static const char *const ways[] = {"SELECT * FROM %s", "SELECT count(*) FROM %s",
-                                               "SELECT (SELECT id FROM %s)",
-                                               "SELECT 1 FROM miners m JOIN %s x ON x.rowid = m.id",
-                                               "WITH w AS (SELECT rowid FROM %s) SELECT * FROM w"};
+            static const char *const ways[][2] = {
+                {"SELECT * FROM ", ""},
+                {"SELECT count(*) FROM ", ""},
+                {"SELECT (SELECT id FROM ", ")"},
+                {"SELECT 1 FROM miners m JOIN ", " x ON x.rowid = m.id"},
+                {"WITH w AS (SELECT rowid FROM ", ") SELECT * FROM w"}};
             for (size_t k = 0; k < ARRAY_LEN(ways); k++) {
-                snprintf(sql, sizeof sql, ways[k], tables[i]);
+                snprintf(sql, sizeof sql, "%s%s%s", ways[k][0], tables[i], ways[k][1]);
                 if (query(s, sql, NULL) != SHEP_E_FORMAT)
                     fail_msg("%s", sql);
             }
