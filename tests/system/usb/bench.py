@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import threading
 import urllib.parse
@@ -39,6 +40,12 @@ def mac_line(mac):
     return f'UDP Packet Sent: {{"id":"{mac}","miner":"desk","pool":"pool.example.org:3333"}}\n'
 
 
+def config_text(wallet, worker="shelf"):
+    """What a NerdMiner says of its configuration when it boots."""
+    return ('SPIFS: Loading config file\r\n{\r\n  "poolString": "pool.example.org",\r\n  "portNumber": 3333,\r\n'
+            f'  "poolPassword": "x",\r\n  "btcString": "{wallet}.{worker}",\r\n  "gmtZone": 1\r\n}}\r\n')
+
+
 def options_lua(**options):
     """options_lua(serial={"listen": "all"}): the setting `plugins`."""
     def one(value):
@@ -68,7 +75,10 @@ class Board:
         return self.state()["open"] == 1
 
     def wait_open(self):
-        wait_for(self.is_open, f"{self.name} ({self.where}) is opened; log:\n{self.bench.tail()}")
+        def check():
+            self.bench.assert_alive()
+            return self.is_open()
+        wait_for(check, f"{self.name} ({self.where}) is opened; log:\n{self.bench.tail()}")
         return self
 
     def say(self, text):
@@ -98,10 +108,13 @@ class Board:
         self.remove()
 
     def lock(self):
+        """Another program opens and locks it."""
         self._do("lock")
+        self.bench.hold("held", self.name)
 
     def unlock(self):
         self._do("unlock")
+        self.bench.let_go("held", self.name)
 
     def mode(self, octal, gid=0):
         self._do("mode", octal, gid)
@@ -214,16 +227,22 @@ class Bench:
         self.daemons.append(Daemon(directory, config, env=env, **kwargs))
         return self.daemons[-1].start() if start else self.daemons[-1]
 
+    def assert_alive(self):
+        """The daemon that was started last has not ended by itself."""
+        assert self.daemons and self.daemons[-1].process.poll() is None, f"the daemon ended; log:\n{self.tail()}"
+
     def tail(self):
         return "\n".join(d.log[-3000:] for d in self.daemons)
 
     def close(self):
+        crashed = [d for d in self.daemons if d.process.poll() not in (None, 0, -signal.SIGKILL)]
         for daemon in self.daemons:
             daemon.close()
         self.process.stdin.close()
         code = self.process.wait(DEADLINE_S)
         self.process.stdout.close()
         assert code == 0, f"plugger ended with {code}"
+        assert not crashed, f"the daemon ended with {crashed[0].process.returncode}; log:\n{crashed[0].log}"
 
 
 class Edge:

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from bench import CH340, CP2102, NATIVE, options_lua, post_later, says, stats, wait_for, wait_links
+from bench import CH340, CP2102, NATIVE, config_text, options_lua, post_later, says, stats, wait_for, wait_links
 
 ALL = options_lua(serial={"listen": "all"})
 KINDS = [("ttyUSB0", CH340, None), ("ttyUSB1", CP2102, "0001"), ("ttyACM0", NATIVE, "F0:F5:BD:4A:AB:CC")]
@@ -112,10 +112,10 @@ def test_26_a_reset_that_was_asked_for(bench, kind, serial, name, least_ms):
     says(d, "1-1.2", 55)
     n = len(bench.edges())
     answer = post_later(d, "/miners/action", {"action": "reset_capture", "dev_path": f"/dev/{name}", "port_path": "1-1.2",
-                                              "serial_number": serial or "", "miner_db_id": None})
+                                              "serial_number": serial or "PORT_1-1.2_VID_1a86", "miner_db_id": None})
     wait_for(lambda: any(e.after == "00" for e in bench.edges()[n:]), "the pulse is over")
     board.hum("")
-    board.say('{"poolString": "pool.example.org", "portNumber": 3333, "btcString": "bc1qmadeup0shepherd7barn5flock3wool9meadow2.x"}\r\n')
+    board.say(config_text("bc1qmadeup0shepherd7barn5flock3wool9meadow2"))
     status, body = answer()
     assert status == 200 and body["success"], body
     assert body["data"]["pool_url"] == "pool.example.org:3333", body

@@ -5,16 +5,22 @@
  * umockdev 0.17 takes away is given back: it answers ENOTTY to every terminal request, so these go
  * straight to the kernel. And everything that could reset a board is written down, one line each:
  *
- *   TIME_US PID pts7 /dev/ttyUSB0 WHAT 11>01      WHAT: OPEN, GET, SET, BIS, BIC, CLOSE, HUPCL
+ *   TIME_US PID pts7 /dev/ttyUSB0 WHAT 11>01
  *
- * WHAT 11>01 is DTR and RTS before and after; HUPCL is a close that dropped them. All of it lies in
- * the directory TTYSHIM_DIR, shared by all processes of a test:
+ * 11>01 is DTR and RTS before and after. WHAT is OPEN and CLOSE, HUPCL for a close that dropped the
+ * lines, ALSO and LEFT for opens and closes while it stays open, GET, SET, BIS and BIC for
+ * requests.
+ *
+ * All of it lies in the directory TTYSHIM_DIR, shared by all processes of a test:
+ *
  *   edges         the log
  *   lines         a shared table: state of the lines by number of the pts
  *   open.NAME     as long as this file is there, open() of /dev/NAME blocks
- *   modem.NAME    … and requests about its modem lines
+ *   modem.NAME    as long as it is there, requests about its modem lines block
+ *   held.NAME     another program has it open, too
  *   udevd         as long as it is there, udevd seems to run
  *   overrun       the next receive on a udev monitor finds that the kernel threw events away
+ *
  * Threads: any. */
 #include <dlfcn.h>
 #include <errno.h>
@@ -47,7 +53,9 @@ enum {
 
 struct line {
     _Atomic int bits; /* TIOCM_DTR, TIOCM_RTS */
-    char path[60];    /* as it was opened; for the log */
+    _Atomic int pid,
+        opens;     /* the process that has it open, and how often; a killed one counts not */
+    char path[60]; /* as it was opened; for the log */
 };
 static struct line *lines;
 
@@ -146,7 +154,12 @@ static int opened(int fd, const char *path)
     struct line *line = fd >= 0 ? line_of(fd) : NULL;
     if (line && strncmp(path, "/dev/tty", 8) == 0) {
         snprintf(line->path, sizeof line->path, "%s", path);
-        line_set(line, "OPEN", TIOCM_DTR | TIOCM_RTS);
+        if (atomic_exchange(&line->pid, getpid()) != getpid())
+            atomic_store(&line->opens, 0);
+        if (atomic_fetch_add(&line->opens, 1) == 0)
+            line_set(line, "OPEN", TIOCM_DTR | TIOCM_RTS);
+        else
+            note(line, "ALSO", atomic_load(&line->bits), atomic_load(&line->bits));
     }
     return fd;
 }
@@ -206,7 +219,7 @@ WRAP_OPEN_2(__open64_2)
             next = (int (*)(const char *, type *))next_function(#name);                            \
         int rc = next(path, out), saved = errno;                                                   \
         const char *bed = getenv("UMOCKDEV_DIR");                                                  \
-        if (rc == 0 && bed && strncmp(path, "/dev/tty", 8) == 0 &&                                 \
+        if (rc == 0 && bed && strncmp(path, "/dev/", 5) == 0 && S_ISCHR(out->st_mode) &&           \
             snprintf(node, sizeof node, "%s%s", bed, path) < (int)sizeof node &&                   \
             syscall(SYS_newfstatat, AT_FDCWD, node, &real, 0) == 0)                                \
             out->st_rdev = real.st_rdev;                                                           \
@@ -232,10 +245,15 @@ EXPORT int close(int fd)
 {
     static int (*next)(int);
     struct line *line = line_of(fd);
-    if (line && line->path[0]) {
+    if (line && line->path[0] && atomic_load(&line->pid) == getpid()) {
         int saved = errno;
-        bool drops = hangs_up_on_close(fd);
-        line_set(line, drops ? "HUPCL" : "CLOSE", drops ? 0 : atomic_load(&line->bits));
+        bool last = atomic_fetch_sub(&line->opens, 1) == 1 && !flag_is_set("held.", line->path);
+        bool drops = last && hangs_up_on_close(fd);
+        line_set(line,
+                 drops  ? "HUPCL"
+                 : last ? "CLOSE"
+                        : "LEFT",
+                 drops ? 0 : atomic_load(&line->bits));
         errno = saved;
     }
     if (!next)
