@@ -143,6 +143,19 @@ static uint64_t hash_text(uint64_t hash, const char *text)
     return (hash ^ 0xff) * 0x100000001b3u;
 }
 
+static uint64_t device_hash(const char *key)
+{
+    return hash_text(0xcbf29ce484222325u, key);
+}
+
+/* Should it come again, it is news. */
+static void device_forget(struct store *store, const char *key)
+{
+    for (size_t i = 0; i < store->n_devices; i++)
+        if (store->devices[i].key_hash == device_hash(key))
+            store->devices[i].value_hash = 0;
+}
+
 static const char *found_mac(const struct shep_found *found)
 {
     bool has = found->size >= offsetof(struct shep_found, mac) + sizeof found->mac; /* since 1.1 */
@@ -154,7 +167,7 @@ static const char *found_mac(const struct shep_found *found)
 static bool device_is_news(struct store *store, const struct shep_found *found, int64_t miner_id,
                            bool present)
 {
-    uint64_t key = hash_text(0xcbf29ce484222325u, found->key), value = key;
+    uint64_t key = device_hash(found->key), value = key;
     const char *const texts[] = {found->path,     found->port_path, found->description,
                                  found->serial,   found->vendor_id, found->product_id,
                                  found_mac(found)};
@@ -213,7 +226,7 @@ void store_device_delete(struct store *store, const char *key)
     put_begin(&put, store, CLASS_NEVER_FULL, REC_DEVICE_DELETE);
     rec_text(&put.rec, key);
     put_end(&put, true);
-    store->n_devices = 0; /* should it come again, it is news */
+    device_forget(store, key);
 }
 
 /* ---- latest readings ---- */

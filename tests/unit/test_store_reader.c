@@ -174,7 +174,7 @@ static void the_audit_is_for_admins(void **state)
     assert_int_equal(query(s, sql, NULL), SHEP_E_FORMAT);
     reader_admin(s->reader, true);
     assert_int_equal(query(s, sql, &rows), 0);
-    assert_string_equal(rows.text, "who=admin;action=login;");
+    assert_string_equal(rows.text, "who='admin';action='login';");
     reader_admin(s->reader, false); /* the next page is somebody else's */
     assert_int_equal(query(s, sql, NULL), SHEP_E_FORMAT);
 }
