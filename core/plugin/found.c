@@ -132,6 +132,26 @@ static struct shep_device *way_by_path(const struct found *found)
     return NULL;
 }
 
+/* Opened at once, unless its port comes and goes: its source forgets it each time, so the waiting
+ * is here. */
+static void attach(struct found *found)
+{
+    struct plugins *plugins = found->finder->plugins;
+    int64_t wait_ms = plugins->running ? ports_wait_ms(found) : 0;
+    if (!plugins->running)
+        return;
+    if (!wait_ms) {
+        way_attach(found->way);
+        return;
+    }
+    char why[96];
+    snprintf(why, sizeof why, "its port comes and goes; it is opened in %lld s",
+             (long long)wait_ms / 1000);
+    found->due_ms = clock_mono_ms() + wait_ms;
+    member_link(found->owner, why);
+    ports_watch(plugins);
+}
+
 static void take_over(struct found *found, struct shep_device *way, bool fresh)
 {
     if (found->way == way)
@@ -147,8 +167,8 @@ static void take_over(struct found *found, struct shep_device *way, bool fresh)
     doubt_clear(found);
     if (fresh && way->attached && !way->up)
         way_detach(way, NULL); /* no waiting for its next try */
-    if (way->source->plugins->running)
-        way_attach(way);
+    if (!way->attached)
+        attach(found);
 }
 
 void found_bind(struct found *found, struct member *owner, enum id_by by)
@@ -158,9 +178,8 @@ void found_bind(struct found *found, struct member *owner, enum id_by by)
         return;
     found->owner = owner;
     if (may_open(found)) {
-        struct shep_device *way = way_new(owner, found);
-        if (owner->plugins->running)
-            way_attach(way);
+        way_new(owner, found);
+        attach(found);
     }
     doubt_resolve(owner->plugins, owner);
 }
@@ -168,6 +187,7 @@ void found_bind(struct found *found, struct member *owner, enum id_by by)
 void found_unbind(struct found *found, const char *why)
 {
     struct shep_device *way = found->way;
+    struct member *owner = found->owner;
     found->way = NULL;
     found->owner = NULL;
     found->by = ID_BY_NOTHING;
@@ -177,6 +197,8 @@ void found_unbind(struct found *found, const char *why)
     } else if (way) {
         way_free(way, why);
     }
+    if (owner && why && owner->plugins->running)
+        member_moved(owner); /* it is nowhere now, or where its other way in is */
 }
 
 /* ---- keys ---- */
@@ -413,8 +435,7 @@ static void update(struct found *found, const struct shep_found *news)
         way_detach(way, "unplugged");
         way_configure(way);
         member_moved(way->member);
-        if (way->source->plugins->running)
-            way_attach(way);
+        attach(found);
     }
     found_save(found, true);
     topic_touch(found->finder->plugins->env.topics, TOPIC_CONFIG);

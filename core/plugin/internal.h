@@ -92,6 +92,7 @@ struct found {
     bool ignored, worker_heard, gone; /* gone: hung up or lost, and told to ports.c */
     unsigned moves;
     int64_t since_ms;
+    int64_t due_ms; /* monotonic; its port comes and goes, so it is opened then; 0: it was */
 };
 
 struct ports; /* ports.c */
@@ -157,7 +158,7 @@ const char *member_text(const struct member *member, const char *key);
 /* Up when any of its ways is. */
 void member_link(struct member *member, const char *why);
 int member_rename(struct member *member, const char *name);
-/* It is plugged in somewhere else, or under another number. */
+/* It is plugged in somewhere else, under another number, or no more. */
 void member_moved(struct member *member);
 void member_set_device(struct member *member, const char *key);
 void member_free(struct member *member);
@@ -191,6 +192,7 @@ void found_settle_all(struct plugins *plugins);
 enum id_presence found_presence(const struct found *except, const struct member *member);
 void found_share_serial(struct found *found);
 void found_bind(struct found *found, struct member *owner, enum id_by by);
+/* why NULL: its owner is about to go. */
 void found_unbind(struct found *found, const char *why);
 void found_close(struct plugins *plugins);
 void found_event(struct plugins *plugins, uint32_t event_id, const struct member *member,
@@ -220,6 +222,9 @@ void doubt_resolve(struct plugins *plugins, const struct member *member);
 void ports_went(struct found *found);
 void ports_came(struct found *found);
 void ports_stranger(struct found *found, uint32_t event_id); /* device.found, device.lost */
+/* How long to let it wait before it is opened: 0, or ever longer while it comes and goes. */
+int64_t ports_wait_ms(const struct found *found);
+void ports_watch(struct plugins *plugins); /* from here on ports_tick() looks */
 void ports_tick(struct plugins *plugins);
 void ports_close(struct plugins *plugins);
 #endif

@@ -16,6 +16,9 @@ enum {
     BACK_WITHIN_MS = 10000, /* hubs and boards are up again by then; who is not stays offline */
     FLAPS_MAX = 5,          /* more than this within FLAPS_WITHIN_MS is flapping */
     FLAPS_WITHIN_MS = 60000,
+    FLAPS_PATIENT = 3, /* so often it is opened at once: people try plugs, boards start again */
+    WAIT_FIRST_MS = 1000,
+    WAIT_LAST_MS = 30000,
     TICK_MS = 250
 };
 
@@ -30,6 +33,7 @@ struct port {
     char place[ID_PLACE_MAX], hub[ID_PLACE_MAX], path[FOUND_PATH_MAX];
     enum state state;
     int64_t at_ms;                /* when it went; monotonic, like all here */
+    unsigned n_flaps;             /* since it was last calm */
     int64_t flaps[FLAPS_MAX];     /* when it went before, the oldest first */
     int64_t miner_id;             /* hushed; 0: none */
     bool flapping, told_lost;     /* told_lost: within a ports.lost */
@@ -120,7 +124,8 @@ static void unhush(struct ports *ports, struct port *port, bool told)
 static void count_flap(struct ports *ports, struct port *port, const struct found *found,
                        int64_t now_ms)
 {
-    int64_t oldest_ms = port->flaps[0];
+    int64_t oldest_ms = port->flaps[0], newest_ms = port->flaps[FLAPS_MAX - 1];
+    port->n_flaps = newest_ms && now_ms - newest_ms < FLAPS_WITHIN_MS ? port->n_flaps + 1 : 1;
     memmove(port->flaps, port->flaps + 1, sizeof port->flaps - sizeof port->flaps[0]);
     port->flaps[FLAPS_MAX - 1] = now_ms;
     if (port->flapping || !oldest_ms || now_ms - oldest_ms > FLAPS_WITHIN_MS)
@@ -251,11 +256,42 @@ static void tell_alone(struct ports *ports, struct port *port)
     unhush(ports, port, false);
 }
 
+/* Those that waited because their port comes and goes. true: some still wait. */
+static bool open_due(struct plugins *plugins, int64_t now_ms)
+{
+    bool busy = false;
+    for (size_t i = 0; i < plugins->n_found; i++) {
+        struct found *found = plugins->found[i];
+        if (!found->due_ms)
+            continue;
+        if (found->due_ms > now_ms) {
+            busy = true;
+            continue;
+        }
+        found->due_ms = 0;
+        if (found->way)
+            way_attach(found->way);
+    }
+    return busy;
+}
+
+int64_t ports_wait_ms(const struct found *found)
+{
+    const struct port *port = find(found->finder->plugins, found->facts.place);
+    int64_t wait_ms = WAIT_FIRST_MS;
+    if (!port || port->n_flaps <= FLAPS_PATIENT ||
+        clock_mono_ms() - port->flaps[FLAPS_MAX - 1] >= FLAPS_WITHIN_MS)
+        return 0;
+    for (unsigned i = FLAPS_PATIENT + 1; i < port->n_flaps && wait_ms < WAIT_LAST_MS; i++)
+        wait_ms *= 2;
+    return wait_ms < WAIT_LAST_MS ? wait_ms : WAIT_LAST_MS;
+}
+
 void ports_tick(struct plugins *plugins)
 {
     struct ports *ports = plugins->ports;
     int64_t now_ms = clock_mono_ms();
-    bool busy = false;
+    bool busy = open_due(plugins, now_ms);
     if (!ports)
         return;
     tick_many(ports, now_ms);
@@ -277,6 +313,14 @@ void ports_tick(struct plugins *plugins)
 }
 
 /* ---- what happens ---- */
+
+void ports_watch(struct plugins *plugins)
+{
+    struct ports *ports = ports_get(plugins);
+    if (!ports->tick)
+        ports->tick =
+            loop_timer_new(plugins->env.loop, &ports->owner, TICK_MS, TICK_MS, on_tick, plugins);
+}
 
 void ports_went(struct found *found)
 {

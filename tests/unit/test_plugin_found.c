@@ -106,6 +106,7 @@ static void unplugged_is_not_an_error_and_both_orders_end_the_same(void **state)
     unplug("k2");
     unplug("k3"); /* no hang-up: the source is told to let go */
     assert_string_equal(status_of("BARN-02"), "offline");
+    assert_null(herd_miner_by_name(t.herd, "BARN-01")->path);
     assert_string_equal(t.events, ""); /* are they many? */
     advance(1250);
     assert_int_equal(events_of("link.down"), 2);
@@ -489,12 +490,20 @@ static void a_port_that_flaps_is_told_once(void **state)
         advance(1000);
     }
     assert_int_equal(events_of("port.flapping(BARN-01"), 1);
+    assert_true(t.n_attached < 10); /* and it is opened ever more rarely */
+    assert_null(opened_at("/dev/ttyUSB0"));
+    advance(30000);
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
     assert_true(events_of("link.down") <= 5);
     forget_events();
-    unplug("k2");
-    advance(61000); /* quiet: how it stands now */
+    advance(31000); /* a minute of quiet: how it stands now */
+    assert_int_equal(events_of("link.up(BARN-01"), 1);
+    unplug("k2"); /* and it is as any other again */
+    advance(1250);
     assert_int_equal(events_of("link.down(BARN-01"), 1);
     assert_int_equal(events_of("port.flapping"), 0);
+    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
 }
 
 static void hostile_texts_break_nothing(void **state)
