@@ -30,8 +30,8 @@ def config_for(folder, plugins="", miners=""):
 
 REFUSED = {
     "no_symbol": "no symbol shep_plugin_v1",
-    "other_major": "built for plugin interface 2.0",
-    "newer_minor": "built for plugin interface 1.1",
+    "other_major": "built for plugin interface 2.1",
+    "newer_minor": "built for plugin interface 1.2",
     "short_struct": "its description is 16 bytes",
 }
 

@@ -117,6 +117,12 @@ static const struct shep_option device_options[] = {
     {0},
 };
 
+/* As the serial source: a terminal may be anything. */
+static int opener_may_add(const char *path)
+{
+    return path && strncmp(path, "/dev/pts/", 9) == 0 ? SHEP_ADD_ADMIN : SHEP_ADD_OPERATOR;
+}
+
 static void source_make(struct plugin *plugin, const char *name,
                         int (*judge)(void *, const struct shep_found *))
 {
@@ -135,7 +141,8 @@ static void source_make(struct plugin *plugin, const char *name,
                            .detach = opener_detach,
                            .stop = source_stop,
                            .judge = judge,
-                           .reset = judge ? opener_reset : NULL}},
+                           .reset = judge ? opener_reset : NULL,
+                           .may_add = judge ? opener_may_add : NULL}},
     };
     plugin->ctx.plugin = plugin;
     t.plugins.items[t.plugins.n++] = plugin;

@@ -147,6 +147,43 @@ static struct bench *bench_judge(const char *name, const char *value)
     return b;
 }
 
+static void plain_ports_are_for_operators_and_other_paths_for_admins(void **state)
+{
+    static const char *const plain[] = {
+        "/dev/ttyUSB0",      "/dev/ttyACM12",
+        "/dev/ttyAMA0",      "/dev/ttyS1",
+        "/dev/ttyCH343USB3", "/dev/serial/by-id/usb-1a86_USB-if00-port0",
+        "/dev/ttyMINER_001", "/dev/serial/by-path/platform-fd500000.pcie-usb-0:1.2:1.0-port0",
+    };
+    static const char *const others[] = {
+        "/dev/pts/3",
+        "/dev/tty",
+        "/dev/tty1",
+        "/dev/ttyp0",
+        "/dev/console",
+        "/dev/ptmx",
+        "/dev/null",
+        "/etc/passwd",
+        "/dev/ttyUSB0/../pts/3",
+        "",
+        "ttyUSB0",
+        "/dev//pts/3",
+        "/dev/ttyUSB0 ",
+        "/dev/serial/by-id/../../pts/3",
+        "/dev/serial/by-id/..",
+        "/dev/serial/by-id/",
+        "/dev/serial/pts",
+        "/dev/shm/ttyUSB0",
+    };
+    struct bench *b = bench_new();
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++)
+        assert_int_equal(ops_of(b)->may_add(plain[i]), SHEP_ADD_OPERATOR);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        assert_int_equal(ops_of(b)->may_add(others[i]), SHEP_ADD_ADMIN);
+    assert_int_equal(ops_of(b)->may_add(NULL), SHEP_ADD_OPERATOR);
+    bench_free(b);
+}
+
 static void known_chips_are_listened_to_and_bridges_offered(void **state)
 {
     struct bench *b = bench_judge(NULL, NULL);
@@ -233,6 +270,7 @@ int main(void)
         cmocka_unit_test(reset_that_fails_is_told),
         cmocka_unit_test(reset_needs_an_open_port_with_lines),
         cmocka_unit_test(detaching_during_a_reset_leaves_the_board_running),
+        cmocka_unit_test(plain_ports_are_for_operators_and_other_paths_for_admins),
         cmocka_unit_test(known_chips_are_listened_to_and_bridges_offered),
         cmocka_unit_test(all_means_all_that_look_like_a_miner),
         cmocka_unit_test(ids_of_the_configuration_are_added),

@@ -127,10 +127,13 @@ bool models_parse(const char *text, struct model_ids *out, char bad[static 32])
 
 /* ---- which paths are serial ports and nothing else ---- */
 
-static bool is_number(const char *text)
+/* The kernel's serial ports (ttyUSB0, ttyACM0, ttyAMA0, ttyS0, ttyCH343USB0 …) and the links that
+ * people's udev rules make beside them (ttyMINER_001) have a capital here; terminals have not:
+ * tty1, ttyp0. */
+static bool is_port_name(const char *name)
 {
-    size_t n = strspn(text, "0123456789");
-    return n >= 1 && n <= 4 && text[n] == '\0';
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-");
+    return name[0] >= 'A' && name[0] <= 'Z' && name[n] == '\0';
 }
 
 /* "by-id/usb-1a86_USB_Serial-if00-port0": one name in one folder; udev alone makes links there. */
@@ -142,15 +145,11 @@ static bool is_udev_link(const char *path)
 
 int models_may_add(const char *path)
 {
-    static const char *const names[] = {"ttyUSB", "ttyACM", "ttyAMA", "ttyS", "ttyCH343USB"};
     if (!path)
         return SHEP_ADD_OPERATOR; /* it is opened where it is plugged in */
     if (strncmp(path, "/dev/serial/", 12) == 0)
         return is_udev_link(path + 12) ? SHEP_ADD_OPERATOR : SHEP_ADD_ADMIN;
-    for (size_t i = 0; strncmp(path, "/dev/", 5) == 0 && i < sizeof names / sizeof *names; i++) {
-        size_t len = strlen(names[i]);
-        if (strncmp(path + 5, names[i], len) == 0 && is_number(path + 5 + len))
-            return SHEP_ADD_OPERATOR;
-    }
+    if (strncmp(path, "/dev/tty", 8) == 0 && is_port_name(path + 8))
+        return SHEP_ADD_OPERATOR;
     return SHEP_ADD_ADMIN; /* a pseudo-terminal, but also the terminal that somebody types into */
 }
