@@ -5,7 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { TOUCHED_MS = 200 }; /* a refused port whose rights change is tried again after this */
+enum {
+    FLAPS_TOLERATED = 3, /* short-lived openings in a row before reappearing is no reason any
+                            more to open at once */
+    TOUCHED_MS = 200     /* a refused port whose rights change is tried again after this */
+};
 
 static struct port *port_by_id(struct serial *self, unsigned id)
 {

@@ -300,9 +300,6 @@ int port_new(struct serial *self, struct shep_device *dev)
     port->baud = 115200;
     port->due_ms = self->host->mono_ms(self->ctx);
     port->state = options_read(port) ? PORT_CLOSED : PORT_REFUSED;
-    flaps_recall(port);
-    if (port->flaps >= FLAPS_TOLERATED)
-        port->due_ms += retry_delay_ms(port);
     port->missing = true;
     port->look = port->state == PORT_CLOSED;
     if (port->state == PORT_CLOSED)
@@ -315,22 +312,8 @@ int port_new(struct serial *self, struct shep_device *dev)
     return 0;
 }
 
-/* Open, and not for long. */
-static bool is_short_lived(const struct port *port)
-{
-    const struct serial *self = port->self;
-    return port->state == PORT_OPEN && self->host->mono_ms(self->ctx) - port->opened_ms < STABLE_MS;
-}
-
 static void port_destroy(struct port *port)
 {
-    if (is_short_lived(port)) {
-        port->flaps++;
-        port->fails++;
-    } else if (port->state == PORT_OPEN) {
-        port->flaps = 0;
-    }
-    flaps_remember(port);
     if (port->job) {
         port->job->port = NULL;
         port->job->next = port->self->orphans;

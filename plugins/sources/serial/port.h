@@ -5,10 +5,6 @@
 
 #include "serial.h"
 
-enum {
-    FLAPS_TOLERATED = 3 /* short-lived openings in a row before reappearing is no reason any more to
-                           open at once */
-};
 enum port_state { PORT_CLOSED, PORT_OPENING, PORT_OPEN, PORT_REFUSED /* its options are wrong */ };
 
 struct open_job {          /* outlives the port when that is detached meanwhile */
@@ -48,10 +44,6 @@ struct port {
     unsigned fails, flaps, empty_reads;
     int64_t due_ms, opened_ms, tried_ms; /* monotonic */
 };
-
-/* flaps.c */
-void flaps_remember(const struct port *port); /* before it goes: how short it was open, how often */
-void flaps_recall(struct port *port);         /* what its miner's last port remembered */
 
 void port_down(struct port *port, const char *why);
 void port_lost(struct port *port, const char *what); /* closes it; it is tried again */

@@ -15,7 +15,6 @@ enum {
     SERIAL_TEXT_MAX = 128,   /* a program's name, a user's, a group's */
     SERIAL_WHY_MAX = 768,    /* a sentence for people, with two paths in it */
     SERIAL_IDS_MAX = 64,     /* VID:PIDs that the configuration adds; nobody has more kinds */
-    SERIAL_FLAPS_MAX = 32,   /* boards that come and go at the same time */
     SERIAL_POINTS_MAX = 16,  /* watched directories of one path: one a link, and some spare */
     SERIAL_READ_BYTES = 4096 /* one tty buffer; others get their turn between */
 };
@@ -117,11 +116,6 @@ void port_seen(struct serial *self, const struct look *look, const struct look_v
 bool ports_watch(const struct serial *self, int wd); /* some port still needs this watch */
 
 /* ---- serial.c ---- */
-struct flap {      /* flaps.c */
-    char name[65]; /* of the miner; empty: free */
-    unsigned flaps, fails;
-    int64_t at_ms;
-};
 struct serial {
     struct shep_ctx *ctx;
     const struct shep_host *host;
@@ -130,7 +124,6 @@ struct serial {
     struct model_ids ids;
     struct port *ports;
     struct open_job *orphans; /* openings under way whose port was detached */
-    struct flap flaps[SERIAL_FLAPS_MAX];
     unsigned next_id, opening;
     int64_t next_open_ms; /* monotonic; openings are staggered */
     struct shep_timer *pump;
