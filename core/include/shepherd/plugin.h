@@ -180,7 +180,6 @@ struct shep_event {
  * whose it is and whether it is opened is not the finder's business: the core knows identities
  * (core/plugin/README.md, "Identity"), and the source that can open it judges whether it looks like
  * a miner (shep_source_ops.judge). */
-#define SHEP_FOUND_LISTEN 1u
 struct shep_found {
     uint32_t size, flags; /* flags: 0 */
     /* key: what the finder calls it, the same as long as it stays in its place, unique among what
