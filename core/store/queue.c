@@ -107,7 +107,10 @@ void queue_end(struct queue *q, struct batch *batch, size_t before_bytes, bool u
     batch->rows++;
     if (urgent)
         batch->urgent = true;
-    if (urgent || batch->rows >= BATCH_ROWS || batch->data.len >= BATCH_BYTES) {
+    /* Behind a batch that waits already what is urgent gathers: an import is not a sync for each
+     * row. */
+    bool now = urgent && !q->first;
+    if (now || batch->rows >= BATCH_ROWS || batch->data.len >= BATCH_BYTES) {
         seal(q);
         wake(q);
     }
@@ -176,7 +179,8 @@ static int64_t filling_due_us(const struct queue *q)
 
 static bool filling_due(const struct queue *q, int64_t now_us)
 {
-    return q->filling && (q->closing || q->gets || now_us >= filling_due_us(q));
+    return q->filling &&
+           (q->closing || q->gets || q->filling->urgent || now_us >= filling_due_us(q));
 }
 
 /* Lock held. What there is to do now; QUEUE_TIME when nothing is. Closing is looked at together
