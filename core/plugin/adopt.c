@@ -219,12 +219,12 @@ int plugins_found_assign(struct plugins *plugins, const char *key, const char *m
     struct member *member = member_by_name(plugins, miner_name);
     if (!found || !member)
         return SHEP_E_GONE;
-    struct member *before = found->owner;
     if (!found->opener || (found->judged & SHEP_JUDGE_BOOTLOADER) ||
-        (found->way && found->way->own && before != member))
+        (found->way && found->way->own && found->owner != member))
         return SHEP_E_UNSUPPORTED;
     if (found->ignored)
         plugins_found_ignore(plugins, key, false);
+    struct member *before = found->owner;
     push_out(member, found);
     found_move(found, member, ID_BY_WORD, "it is another miner's, as was said");
     if (found->mac[0])

@@ -115,6 +115,19 @@ static bool leads_to(const char *path, const char *node)
     return realpath(path, a) && realpath(node, b) && strcmp(a, b) == 0;
 }
 
+/* A board that is proven to be this miner came under another number: then its old one is any
+ * other's. */
+static bool is_elsewhere(const struct found *except, const struct member *member)
+{
+    for (size_t i = 0; i < member->plugins->n_found; i++) {
+        const struct found *found = member->plugins->found[i];
+        if (found != except && found->owner == member && found->way && !found->way->own &&
+            (found->by == ID_BY_SERIAL || found->by == ID_BY_MAC || found->by == ID_BY_WORD))
+            return true;
+    }
+    return false;
+}
+
 /* The way in of a miner whose entry names the path of this device; NULL: nobody's does. */
 static struct shep_device *way_by_path(const struct found *found)
 {
@@ -125,7 +138,8 @@ static struct shep_device *way_by_path(const struct found *found)
         LIST_FOREACH(way, &member->ways, link)
         {
             const char *path = member_text(member, "path");
-            if (way->own && path && way->source == found->opener && leads_to(path, found->path))
+            if (way->own && path && way->source == found->opener && leads_to(path, found->path) &&
+                (way->found == found || !is_elsewhere(found, member)))
                 return way;
         }
     }
@@ -178,6 +192,9 @@ void found_bind(struct found *found, struct member *owner, enum id_by by)
         return;
     found->owner = owner;
     if (may_open(found)) {
+        struct shep_device *own = member_own_way(owner);
+        if (own && !own->found && !own->up)
+            way_detach(own, NULL); /* that path may be anybody's now */
         way_new(owner, found);
         attach(found);
     }
@@ -191,6 +208,7 @@ void found_unbind(struct found *found, const char *why)
     found->way = NULL;
     found->owner = NULL;
     found->by = ID_BY_NOTHING;
+    found->contested = false;
     if (way && way->own) {
         way->found = NULL;
         way_detach(way, why);
@@ -260,6 +278,8 @@ void found_save(struct found *found, bool present)
     struct plugins *plugins = found->finder->plugins;
     char key[ID_KEY_MAX];
     int64_t id = found->owner ? miner_id(found->owner->miner) : 0;
+    if (found->contested)
+        return;
     known_put(plugins, found->key, found, id, present);
     id_key_mac(key, found->mac);
     const struct known *row = found->mac[0] ? known_find(plugins, key) : NULL;
@@ -289,6 +309,19 @@ static void ask(struct found *found, const struct id_verdict *verdict)
                   maybe->name, was, verdict->n_maybe);
 }
 
+/* The file says one miner by its path, the board says another one by what it is: the file has its
+ * way, but what is known of the board is kept. */
+static void contest(struct found *found, const struct id_verdict *verdict)
+{
+    const struct member *other = member_by_id(found->finder->plugins, verdict->miner_id);
+    found->contested = other && other != found->owner && other->origin != MINER_FOUND &&
+                       (verdict->by == ID_BY_SERIAL || verdict->by == ID_BY_MAC);
+    if (found->contested)
+        doubt_set(found, ID_OTHER_BOARD, other,
+                  "its path is configured for %s, but it is the board of %s", found->owner->name,
+                  other->name);
+}
+
 static void settle(struct found *found, bool fresh)
 {
     struct plugins *plugins = found->finder->plugins;
@@ -308,9 +341,10 @@ static void settle(struct found *found, bool fresh)
         memcpy(found->key, verdict.key, sizeof found->key);
         const struct known *row = known_find(plugins, found->key);
         found->ignored = row && row->ignored;
-        if (way)
+        if (way) {
             take_over(found, way, fresh);
-        else if (verdict.miner_id)
+            contest(found, &verdict);
+        } else if (verdict.miner_id)
             found_bind(found, member_by_id(plugins, verdict.miner_id), verdict.by);
         else if (!found->doubt && !found->ignored)
             ask(found, &verdict);
@@ -492,10 +526,13 @@ int device_lost(struct plugin *finder, const char *key)
             ports_stranger(found, SHEP_EV_LOST);
         log_info("plugins", "%s at port %s: unplugged", found->path, found->port_path);
     }
+    struct member *owner = found->way && !found->way->own ? found->owner : NULL;
     found_unbind(found, "unplugged");
     found_free(found);
     memmove(plugins->found + at, plugins->found + at + 1,
             (--plugins->n_found - at) * sizeof plugins->found[0]);
+    if (owner && plugins->running)
+        member_await(owner);
     topic_touch(plugins->env.topics, TOPIC_CONFIG);
     return 0;
 }

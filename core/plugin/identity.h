@@ -76,7 +76,8 @@ enum id_doubt {
     ID_OTHER_MAC,  /* another board in the place of a miner */
     ID_SAME_MAC,   /* two ways in, of two miners, say the same MAC */
     ID_OTHER_WORKER,
-    ID_PUSHED_OUT /* the miner that it was taken for has proven to be elsewhere */
+    ID_OTHER_BOARD, /* the file names its path for one miner, it is the board of another */
+    ID_PUSHED_OUT   /* the miner that it was taken for has proven to be elsewhere */
 };
 struct id_verdict {
     enum id_by by;

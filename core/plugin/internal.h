@@ -89,7 +89,9 @@ struct found {
     enum id_doubt doubt;
     char *doubt_text;
     int64_t maybe_id;
-    bool ignored, worker_heard, gone; /* gone: hung up or lost, and told to ports.c */
+    bool ignored, worker_heard;
+    bool gone;      /* hung up or lost, and told to ports.c */
+    bool contested; /* its owner's by the file, another's by what it is */
     unsigned moves;
     int64_t since_ms;
     int64_t due_ms; /* monotonic; its port comes and goes, so it is opened then; 0: it was */
@@ -155,6 +157,9 @@ void way_configure(struct shep_device *dev);
 struct member *member_by_name(const struct plugins *plugins, const char *name);
 struct member *member_by_id(const struct plugins *plugins, int64_t id);
 const char *member_text(const struct member *member, const char *key);
+struct shep_device *member_own_way(const struct member *member);
+/* What came under another number is gone: from here on it is where its entry says. */
+void member_await(struct member *member);
 /* Up when any of its ways is. */
 void member_link(struct member *member, const char *why);
 int member_rename(struct member *member, const char *name);

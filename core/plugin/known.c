@@ -136,7 +136,7 @@ void known_put(struct plugins *plugins, const char *key, const struct found *fou
         row = row_new(plugins, key);
     row->miner_id = miner_id;
     row->seen_ms = clock_wall_ms();
-    struct shep_found out = {.size = sizeof out, .key = key, .path = "", .port_path = ""};
+    struct shep_found out = {.size = sizeof out, .key = key};
     if (found) { /* else a way in that no finder tells of */
         set_text(&row->port_path, found->facts.place);
         set_text(&row->vid, found->facts.vid);

@@ -137,7 +137,7 @@ static bool has_own_way(const json_t *entry)
     return text_of(entry, "path") || !text_of(entry, "device");
 }
 
-static struct shep_device *own_way(const struct member *member)
+struct shep_device *member_own_way(const struct member *member)
 {
     struct shep_device *way;
     LIST_FOREACH(way, &member->ways, link)
@@ -148,10 +148,18 @@ static struct shep_device *own_way(const struct member *member)
     return NULL;
 }
 
+void member_await(struct member *member)
+{
+    struct shep_device *way = member_own_way(member);
+    found_review(member->plugins);
+    if (way && !way->found && LIST_NEXT(LIST_FIRST(&member->ways), link) == NULL)
+        way_attach(way);
+}
+
 /* Another source, path or speed: every way in is opened anew. */
 static void member_reopen(struct member *member)
 {
-    struct shep_device *way = own_way(member);
+    struct shep_device *way = member_own_way(member);
     if (way)
         way_free(way, NULL);
     LIST_FOREACH(way, &member->ways, link)

@@ -199,9 +199,14 @@ static void tell_lost(struct ports *ports)
     char hub[ID_PLACE_MAX + 8];
     size_t n = count(ports, LOST, true) + count(ports, BACK, true);
     name_hub(ports, hub, sizeof hub);
-    for (size_t i = 0; i < ports->n; i++)
-        if (ports->items[i].state == LOST || ports->items[i].state == BACK)
-            ports->items[i].told_lost = true;
+    for (size_t i = 0; i < ports->n; i++) {
+        struct port *port = &ports->items[i];
+        if (port->state != LOST && port->state != BACK)
+            continue;
+        port->told_lost = true;
+        if (port->state == LOST && !port->flapping)
+            unhush(ports, port, true);
+    }
     ports->many_told = true;
     char *text = shep_asprintf("%zu ports of %s went at once; did it lose its power?", n, hub);
     log_warn("plugins", "%s", text);
@@ -230,13 +235,33 @@ static void tell_back(struct ports *ports)
     ports->back_ms = 0;
 }
 
+/* Is one of those that are back still to be opened? They are opened one after the other, and what
+ * happens to them until then belongs to the one event. */
+static bool is_opening(const struct ports *ports)
+{
+    for (size_t i = 0; i < ports->n; i++) {
+        const struct member *member =
+            ports->items[i].state == BACK ? member_of(ports, &ports->items[i]) : NULL;
+        const struct shep_device *way;
+        if (!member)
+            continue;
+        LIST_FOREACH(way, &member->ways, link)
+        {
+            if (way->attached && !way->up)
+                return true;
+        }
+    }
+    return false;
+}
+
 static void tick_many(struct ports *ports, int64_t now_ms)
 {
     if (ports->many && !ports->many_told && now_ms - ports->last_ms >= MANY_WITHIN_MS)
         tell_lost(ports);
     if (!ports->many || !ports->many_told || !ports->back_ms)
         return;
-    if (count(ports, LOST, false) == 0 || now_ms - ports->back_ms >= BACK_WITHIN_MS)
+    bool all = count(ports, LOST, false) == 0 && !is_opening(ports);
+    if (all || now_ms - ports->back_ms >= BACK_WITHIN_MS)
         tell_back(ports);
 }
 
@@ -304,8 +329,9 @@ void ports_tick(struct plugins *plugins)
             port->flapping = false;
             unhush(ports, port, false);
         }
-        busy = busy || port->state != CALM || port->flapping;
+        busy = busy || port->state == GOING || port->state == BACK || port->flapping;
     }
+    busy = busy || (ports->many && !ports->many_told);
     if (!busy) {
         loop_timer_free(ports->tick);
         ports->tick = NULL;
@@ -325,7 +351,9 @@ void ports_watch(struct plugins *plugins)
 void ports_went(struct found *found)
 {
     struct plugins *plugins = found->finder->plugins;
-    struct port *port = found->gone || !plugins->running ? NULL : find_or_make(plugins, found);
+    if (found->gone || !plugins->running || !found->facts.vid[0])
+        return; /* what is on the network has no port */
+    struct port *port = find_or_make(plugins, found);
     if (!port)
         return;
     struct ports *ports = plugins->ports;
@@ -338,8 +366,7 @@ void ports_went(struct found *found)
         port->state = LOST;
     else if (port->state == CALM)
         port->state = GOING;
-    if (found->facts.vid[0])
-        look_for_many(ports, now_ms);
+    look_for_many(ports, now_ms);
     if (!ports->tick)
         ports->tick =
             loop_timer_new(plugins->env.loop, &ports->owner, TICK_MS, TICK_MS, on_tick, plugins);
@@ -350,11 +377,15 @@ void ports_came(struct found *found)
     struct plugins *plugins = found->finder->plugins;
     struct port *port = find(plugins, found->facts.place);
     found->gone = false;
-    if (!port || port->state != LOST)
+    if (!port || (port->state != LOST && port->state != BACK))
         return;
-    port->state = BACK;
-    if (!plugins->ports->back_ms)
-        plugins->ports->back_ms = clock_mono_ms();
+    if (port->state == LOST) {
+        port->state = BACK;
+        if (!plugins->ports->back_ms)
+            plugins->ports->back_ms = clock_mono_ms();
+        ports_watch(plugins);
+    }
+    hush(port, found); /* that it is up again is told with the others */
 }
 
 void ports_stranger(struct found *found, uint32_t event_id)

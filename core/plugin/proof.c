@@ -48,7 +48,8 @@ void doubt_resolve(struct plugins *plugins, const struct member *member)
     for (size_t i = 0; i < plugins->n_found; i++) {
         struct found *found = plugins->found[i];
         if (found->maybe_id == miner_id(member->miner) && found->doubt != ID_SAME_MAC &&
-            found->doubt != ID_OTHER_WORKER && found->owner != member)
+            found->doubt != ID_OTHER_WORKER && found->doubt != ID_OTHER_BOARD &&
+            found->owner != member)
             doubt_clear(found);
     }
 }
@@ -138,6 +139,7 @@ static void go_to(struct found *found, struct member *owner)
                       "MAC; which board is it?",
                       owner->name, found->facts.place);
     }
+    found->moves++;
     known_forget_places(plugins, miner_id(owner->miner), found);
     found_move(found, owner, ID_BY_MAC, "another board is in its place");
     found_save(found, true);
@@ -151,6 +153,7 @@ static void other_board(struct found *found)
     if (found->facts.serial_key[0] && found->by == ID_BY_SERIAL)
         found_share_serial(found);
     bool known = before->origin != MINER_FOUND;
+    found->moves++;
     found_estrange(found, "another board is in its place");
     if (known)
         doubt_set(found, ID_OTHER_MAC, before,
@@ -166,7 +169,10 @@ static void heard_found(struct found *found, const char *mac)
     id_key_mac(key, mac);
     const struct known *row = known_find(plugins, key);
     struct member *owner = row ? member_by_id(plugins, row->miner_id) : NULL;
-    bool fixed = found->by == ID_BY_FILE || ++found->moves > MOVES_MAX;
+    bool fixed = found->by == ID_BY_FILE || found->moves >= MOVES_MAX;
+    if (owner == member && strcmp(found->mac, mac) == 0 && found->by != ID_BY_PLACE &&
+        !found->doubt)
+        return; /* as ever */
     memcpy(found->mac, mac, sizeof found->mac);
     if (owner == member || (!owner && !known_has_mac(plugins, miner_id(member->miner)))) {
         found->by = found->by == ID_BY_FILE ? ID_BY_FILE : ID_BY_MAC;

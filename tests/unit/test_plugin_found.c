@@ -354,6 +354,99 @@ static void a_path_in_the_file_owns_its_device(void **state)
     free(by_id);
 }
 
+/* A path in a made directory that leads to a character device; owned. */
+static char *node_make(const char *name, const char *device)
+{
+    char *node = fix_path(&t.fix, name);
+    assert_int_equal(symlink(device, node), 0);
+    return node;
+}
+
+static void a_number_in_the_file_is_no_identity(void **state)
+{
+    char *usb0 = node_make("ttyUSB0", "/dev/null"), *usb3 = node_make("ttyUSB3", "/dev/zero");
+    json_t *entry = json_pack("{s:s, s:s, s:s}", "id", "FILE-1", "source", "opener", "path", usb0);
+    assert_int_equal(plugins_miner_put(&t.plugins, entry, MINER_FROM_FILE), 0);
+    start();
+    plug(CP2102("a", usb0, "1-1.2", "01A2B3C4D5"));
+    unplug("a");
+    plug(CP2102("b", usb3, "1-1.3", "01A2B3C4D5")); /* under another number */
+    assert_string_equal(who(usb3), "FILE-1");
+    plug(CP2102("c", usb0, "1-1.4", "99A2B3C4D5")); /* and another board under its old one */
+    assert_string_equal(who(usb0), "1-1.4");
+    unplug("b"); /* then the file's word is all there is */
+    assert_string_equal(who(usb0), "FILE-1");
+    assert_int_equal(t.n_opened, 1);
+    unplug("c");
+    plug(CP2102("d", usb0, "1-1.2", "01A2B3C4D5"));
+    assert_string_equal(who(usb0), "FILE-1");
+    json_decref(entry);
+    free(usb0);
+    free(usb3);
+}
+
+static void the_board_of_another_at_a_configured_path_is_asked(void **state)
+{
+    char *usb0 = node_make("ttyUSB0", "/dev/null"), *usb1 = node_make("ttyUSB1", "/dev/zero");
+    start();
+    plug(CP2102("a", usb1, "1-1.2", "01A2B3C4D5"));
+    assert_int_equal(accept("usb:10c4:ea60:01A2B3C4D5", "BARN-01"), 0);
+    unplug("a");
+    json_t *entry = json_pack("{s:s, s:s, s:s}", "id", "FILE-1", "source", "opener", "path", usb0);
+    assert_int_equal(plugins_miner_put(&t.plugins, entry, MINER_FROM_FILE), 0);
+    plug(CP2102("b", usb0, "1-1.3", "01A2B3C4D5"));
+    assert_string_equal(who(usb0), "FILE-1"); /* as the file says */
+    assert_string_equal(shown_text(usb0, "maybe"), "BARN-01");
+    assert_int_equal(events_of("device.doubt"), 1);
+    unplug("b");
+    plug(CP2102("c", usb1, "1-1.4", "01A2B3C4D5")); /* nothing was forgotten */
+    assert_string_equal(who(usb1), "BARN-01");
+    json_decref(entry);
+    free(usb0);
+    free(usb1);
+}
+
+static void a_configured_miner_has_its_address_too(void **state)
+{
+    put("{\"id\": \"PTY\", \"source\": \"opener\", \"path\": \"/tmp/no/pty\"}", MINER_FROM_FILE);
+    start();
+    say("/tmp/no/pty", "mac=" A_MAC);
+    flush(&t.fix);
+    assert_int_equal(sql_int(&t.fix, "SELECT count(*) FROM devices d JOIN miners m ON m.id = "
+                                     "d.miner_id WHERE d.key = 'mac:a0b1c2000001' AND "
+                                     "m.miner_id = 'PTY'"),
+                     1);
+    plug(CH340("k", "/dev/ttyUSB0", "1-1.2"));
+    assert_int_equal(accept("port:1-1.2", "BARN-01"), 0);
+    say("/dev/ttyUSB0", "mac=" A_MAC); /* one board, or two with one address? */
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
+    assert_string_equal(shown_text("/dev/ttyUSB0", "maybe"), "PTY");
+}
+
+static void who_moved_during_a_brown_out_is_told(void **state)
+{
+    start();
+    plug(CP2102("x", "/dev/ttyUSB9", "1-1.9", "01A2B3C4D5"));
+    for (unsigned i = 0; i < 5; i++) {
+        char key[8], path[32], port[16];
+        snprintf(key, sizeof key, "k%u", i);
+        snprintf(path, sizeof path, "/dev/ttyUSB%u", i);
+        snprintf(port, sizeof port, "1-1.%u", i);
+        plug(CH340(key, path, port));
+    }
+    assert_int_equal(accept("usb:10c4:ea60:01A2B3C4D5", "BARN-01"), 0);
+    unplug("x");
+    for (unsigned i = 0; i < 5; i++) {
+        char key[8];
+        snprintf(key, sizeof key, "k%u", i);
+        unplug(key);
+    }
+    advance(1500);
+    forget_events();
+    plug(CP2102("y", "/dev/ttyUSB0", "2-1", "01A2B3C4D5")); /* at another hub */
+    assert_int_equal(events_of("link.up(BARN-01"), 1);
+}
+
 static void usb_and_network_are_joined_by_address(void **state)
 {
     start();
@@ -667,6 +760,10 @@ int main(void)
         TEST(a_lying_board_makes_no_end_of_miners),
         TEST(another_worker_name_is_asked),
         TEST(a_path_in_the_file_owns_its_device),
+        TEST(a_number_in_the_file_is_no_identity),
+        TEST(the_board_of_another_at_a_configured_path_is_asked),
+        TEST(a_configured_miner_has_its_address_too),
+        TEST(who_moved_during_a_brown_out_is_told),
         TEST(usb_and_network_are_joined_by_address),
         TEST(the_same_address_twice_is_asked_and_joined_by_hand),
         TEST(forty_at_once_and_back_in_another_order),
