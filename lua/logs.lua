@@ -1,6 +1,7 @@
 -- What miners said, looked through: by miner, by level, by text, from a time on. Behind /raw_logs and /api/logs.
 local format = require "format"
 local order = require "order"
+local role = require "role"
 
 local logs = {}
 
@@ -77,13 +78,24 @@ local function miner_id(name)
     return rows[1] and rows[1].id
 end
 
--- Rows in an order of ids, at most ROWS, with ids in (above, below). A superset of what is wanted.
+-- Whether the database may look for the text. It compares whole lines: who sees addresses shortened must not find out by
+-- searching what was left out, not even by how far a search comes. For them the text is looked for in what they see.
+local function sees_whole_lines()
+    return role.may("operator")
+end
+
+local function is_wanted(row, want)
+    return (want.level == "" or want.level == row.level) and (want.text == "" or row.line:lower():find(want.text, 1, true))
+end
+
+-- Rows in an order of ids, at most n, with ids in (above, below). A superset of what is wanted.
 local function fetch(want, above, below, n)
     local direction = want.forward and "ASC" or "DESC"
     return shepherd.query(COLUMNS
         .. " WHERE l.id > ?1 AND l.id < ?2 AND (?3 IS NULL OR l.miner_id = ?3) AND l.at_ms >= ?4"
         .. " AND (?5 = '' OR instr(lower(l.line), ?5) > 0)" .. level_condition(want.level)
-        .. " ORDER BY l.id " .. direction .. " LIMIT ?6", above, below, want.miner_id, want.from_ms or 0, want.text, n)
+        .. " ORDER BY l.id " .. direction .. " LIMIT ?6", above, below, want.miner_id, want.from_ms or 0,
+        sees_whole_lines() and want.text or "", n)
 end
 
 -- The newest id, and with it what there is to look through. nil: nothing.
@@ -106,7 +118,7 @@ local function add_rows(found, rows, want)
     for _, row in ipairs(rows) do
         if #found.lines == want.limit or found.bytes > want.bytes then return false end
         row.level = logs.level(row.line)
-        if want.level == "" or want.level == row.level then
+        if is_wanted(row, want) then
             found.lines[#found.lines + 1] = row
             found.bytes = found.bytes + #row.line
         end
@@ -132,7 +144,7 @@ local function collect(found, want, above, below)
     local get = (want.forward or want.text ~= "" or want.level ~= "") and fetch or plain_rows
     local begun = os.clock()
     for _ = 1, QUERIES do
-        local n = math.min(ROWS, want.limit - #found.lines + 1)
+        local n = sees_whole_lines() and math.min(ROWS, want.limit - #found.lines + 1) or ROWS
         local low, high = stretch(want, above, below)
         local rows = get(want, low, high, n)
         if not add_rows(found, rows, want) then return false end

@@ -64,6 +64,7 @@ return {
     ["Answered with parts"] = "Mit Teilen beantwortet",
     ["arrow keys: read values"] = "Pfeiltasten: Werte lesen",
     ["As a file"] = "Als Datei",
+    ["As it said when it was taken in"] = "Wie er es bei der Aufnahme sagte",
     ["As JSON:"] = "Als JSON:",
     ["As the pool wants it: an address, an account, an account and a worker."] = "Wie der Pool es will: Adresse, Konto, Konto und Worker.",
     ["Asked for again, because this is dear."] = "Wird noch einmal verlangt, weil es um viel geht.",

@@ -64,6 +64,7 @@ return {
     ["Answered with parts"] = "Servidas por partes",
     ["arrow keys: read values"] = "flechas: leer valores",
     ["As a file"] = "Como archivo",
+    ["As it said when it was taken in"] = "Como lo dijo al aceptarlo",
     ["As JSON:"] = "Como JSON:",
     ["As the pool wants it: an address, an account, an account and a worker."] = "Como lo quiere el pool: dirección, cuenta, cuenta y worker.",
     ["Asked for again, because this is dear."] = "Se pide otra vez, porque es importante.",

@@ -11,6 +11,8 @@
 // worked in a toast; an "url" in it is a file to save. `shepherd:sent` (detail: the answer) is the event on the form. A flash message (cookie shepherd_flash,
 // "ok:text" or "error:text", URL-encoded) is a toast too. Without script, forms post and links open pages.
 
+import { clock_tick } from "./clock.js";
+
 const TOAST_MS = 6000;
 const ERROR_TOAST_MS = 12000;
 const TOASTS_MAX = 4;
@@ -254,11 +256,12 @@ async function dialog_open(link) {
     }
     if (!sheet) return location.assign(link.href);
     opened_by = link.getAttribute("href");
+    clock_tick(sheet);
     dialog.querySelector("[data-dialog-body]").replaceChildren(sheet);
     dialog.showModal();
-    dialog.scrollTop = 0;
-    const first = sheet.querySelector("input:not([type=hidden]), select, textarea, button, summary");
+    const first = sheet.querySelector(":scope > form :is(input:not([type=hidden]), select, textarea)");
     if (matchMedia("(pointer: fine)").matches) first?.focus(); // a touch keyboard would hide what it is about
+    dialog.scrollTop = 0;
     document.dispatchEvent(new CustomEvent("shepherd:sheet", { detail: sheet }));
 }
 

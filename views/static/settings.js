@@ -52,7 +52,7 @@ function check_line(field) {
     return line;
 }
 
-/** The address again, with the wrong characters marked: by a box and an arrow, not by colour alone. */
+/** The address again, with the wrong characters marked: by a box and a line below it, not by colour alone. */
 function marked_text(address, at) {
     const box = document.createElement("p");
     box.className = "code marked";
