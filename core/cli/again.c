@@ -12,6 +12,7 @@
 /* What is needed after the configuration was freed. */
 struct again {
     enum again_why why;
+    bool stay_down;
     char *unpacked_dir, *data_dir, *config_file, **view_dirs;
     size_t n_view_dirs;
 };
@@ -48,6 +49,12 @@ void again_restore(const char *unpacked_dir, void *daemon)
 {
     log_info("shepherd", "a backup is put back");
     ask_for(daemon, AGAIN_RESTORE, unpacked_dir);
+}
+
+void again_stay_down(struct daemon *daemon)
+{
+    if (daemon->again)
+        daemon->again->stay_down = true;
 }
 
 /* ---- after everything is closed ---- */
@@ -121,6 +128,7 @@ void again_run(struct again *again, char **argv, int argc, char *const *listenin
 {
     if (again->why == AGAIN_RESTORE)
         put_back(again);
-    start_again(again->why == AGAIN_FOR_REAL, argv, argc, listening, n_listening);
+    if (!again->stay_down)
+        start_again(again->why == AGAIN_FOR_REAL, argv, argc, listening, n_listening);
     again_free(again);
 }

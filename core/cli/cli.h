@@ -123,7 +123,8 @@ enum again_why { AGAIN_SAME, AGAIN_FOR_REAL, AGAIN_RESTORE };
 void again_for_real(struct daemon *daemon); /* the demo is over */
 void again_ask(void *daemon);
 void again_restore(const char *unpacked_dir, void *daemon);
-/* After stop(); returns only when that failed. Takes again. */
+void again_stay_down(struct daemon *daemon); /* somebody wants the end, and no new start */
+/* After stop(); returns when nothing was started. Takes again. */
 void again_run(struct again *again, char **argv, int argc, char *const *listening,
                size_t n_listening);
 

@@ -32,10 +32,12 @@ static void on_signal(int fd, uint32_t what, void *arg)
     struct daemon *daemon = arg;
     struct signalfd_siginfo info;
     while (read(fd, &info, sizeof info) == (ssize_t)sizeof info) {
-        if (info.ssi_signo == SIGHUP)
+        if (info.ssi_signo == SIGHUP) {
             reload(daemon);
-        else
-            daemon_stop(daemon);
+            continue;
+        }
+        again_stay_down(daemon);
+        daemon_stop(daemon);
     }
 }
 
@@ -406,12 +408,13 @@ void daemon_stop(struct daemon *daemon)
     alarm(STOP_DEADLINE_S + 5); /* a hang at the end must not keep the supervisor waiting */
     notify_send("STOPPING=1");
     log_info("shepherd", "stopping");
+    forms_stop(daemon->forms);
     http_drain(daemon->http, on_drained, daemon);
 }
 
 static void stop(struct daemon *daemon)
 {
-    forms_free(daemon->forms); /* whoever waits is answered */
+    forms_free(daemon->forms);
     if (daemon->http)
         http_free(daemon->http);
     daemon->http = NULL; /* what happens from here on has no browsers */

@@ -1,5 +1,5 @@
 /* Routes, and the way of one request: read, handed to its handler, answered. Who waits when the
- * daemon stops is answered by forms_free(); callbacks that come after that find an ask without
+ * daemon stops is answered by forms_stop(); callbacks that come after that find an ask without
  * forms. Thread: loop. */
 #include "forms/internal.h"
 
@@ -358,10 +358,8 @@ struct forms *forms_new(const struct forms_conf *conf)
     return forms;
 }
 
-void forms_free(struct forms *forms)
+void forms_stop(struct forms *forms)
 {
-    if (!forms)
-        return;
     while (!LIST_EMPTY(&forms->asks)) {
         struct ask *ask = LIST_FIRST(&forms->asks);
         LIST_REMOVE(ask, link);
@@ -369,6 +367,13 @@ void forms_free(struct forms *forms)
         ask->request = NULL;
         ask->forms = NULL; /* its callback frees it */
     }
+}
+
+void forms_free(struct forms *forms)
+{
+    if (!forms)
+        return;
+    forms_stop(forms);
     downloads_free(forms);
     uploads_free(forms->uploads);
     loop_sweep(forms->conf.loop, &forms->owner);

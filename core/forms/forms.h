@@ -28,6 +28,9 @@ struct forms_conf { /* all borrowed for the life of the forms */
 };
 /* Adds the routes; before http_listen(). */
 struct forms *forms_new(const struct forms_conf *conf);
-/* Answers who still waits. Before http_free(); what is still under way ends by itself later. */
+/* The daemon stops: whoever still waits (a board boots, a backup is packed) is answered. Before
+ * http_drain(). */
+void forms_stop(struct forms *forms);
+/* Before http_free(); what is still under way ends by itself later. */
 void forms_free(struct forms *forms);
 #endif

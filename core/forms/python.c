@@ -242,6 +242,23 @@ static void action(struct ask *ask)
 
 /* ---- upload of the old CSV ---- */
 
+/* Takes the counts. */
+static void uploaded(struct ask *ask, size_t n, json_t *counts)
+{
+    char text[MESSAGE_MAX];
+    const json_t *miners = json_object_get(counts, "miners"),
+                 *notes = json_object_get(counts, "notes");
+    json_int_t left_out = json_integer_value(json_object_get(miners, "left_out"));
+    json_t *extra = json_object();
+    if (left_out)
+        snprintf(text, sizeof text, "An error occurred: %lld of %zu miners were left out: %.400s",
+                 (long long)left_out, n, json_string_value(json_array_get(notes, 0)));
+    else
+        snprintf(text, sizeof text, "Successfully uploaded and processed %zu miners.", n);
+    json_object_set_new(extra, "counts", counts);
+    ask_answer(ask, left_out ? SHEP_E_CONFIG : 0, text, extra);
+}
+
 static void upload(struct ask *ask)
 {
     size_t len;
@@ -260,16 +277,12 @@ static void upload(struct ask *ask)
         ask_answerf(ask, SHEP_E_CONFIG, "An error occurred: %s", why);
         return;
     }
-    size_t n = json_array_size(json_object_get(plan, "miners"));
-    json_t *counts = flock_import(ask->forms->conf.flock, plan, ask_is_admin(ask)),
-           *extra = json_object();
-    char *words = json_dumps(json_object_get(counts, "miners"), JSON_COMPACT), text[64];
+    json_t *counts = flock_import(ask->forms->conf.flock, plan, ask_is_admin(ask));
+    char *words = json_dumps(json_object_get(counts, "miners"), JSON_COMPACT);
     ask_audit(ask, "import", "CSV", NULL, words);
     free(words);
+    uploaded(ask, json_array_size(json_object_get(plan, "miners")), counts);
     json_decref(plan);
-    json_object_set_new(extra, "counts", counts);
-    snprintf(text, sizeof text, "Successfully uploaded and processed %zu miners.", n);
-    ask_answer(ask, 0, text, extra);
 }
 
 const struct form_route python_routes[] = {

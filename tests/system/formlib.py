@@ -58,6 +58,12 @@ def make_admin(daemon):
     return answer
 
 
+def admin_head(answer):
+    """Headers of somebody who came in by this answer of /setup or /login."""
+    return {"Cookie": f"shepherd_session={answer.cookies['shepherd_session']}",
+            "X-Shepherd-CSRF": answer.cookies["shepherd_csrf"]}
+
+
 def audit(daemon):
     return daemon.rows("SELECT who, action, subject, old, new FROM audit ORDER BY id")
 

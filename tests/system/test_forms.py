@@ -4,9 +4,10 @@ import json
 import re
 import sqlite3
 import tarfile
+import threading
 
-from conftest import miner_lua, wait_for
-from formlib import GOOD, OTHER, PASSWORD, add_miner, api, audit, flock_of, form, make_admin, send
+from conftest import DEADLINE_S, miner_lua, wait_for
+from formlib import GOOD, OTHER, PASSWORD, add_miner, admin_head, api, audit, flock_of, form, make_admin, send
 
 # ---- the Python one's routes: paths, fields, texts, codes --------------------------------------------
 
@@ -117,17 +118,21 @@ CSV = """id,miner_id,chipset,attrs_idVendor,attrs_idProduct,attrs_serial,tty_sym
 """
 
 
-def multipart(daemon, path, name, data):
+def multipart(daemon, path, name, data, headers=None):
     boundary = "----forms"
     body = (f'--{boundary}\r\nContent-Disposition: form-data; name="{name}"; filename="m.csv"\r\n'
             f"Content-Type: text/csv\r\n\r\n").encode() + data + f"\r\n--{boundary}--\r\n".encode()
-    return send(daemon, path, body, {"Content-Type": f"multipart/form-data; boundary={boundary}", "Accept": "text/html"})
+    return send(daemon, path, body, {"Content-Type": f"multipart/form-data; boundary={boundary}", "Accept": "text/html",
+                                      **(headers or {})})
 
 
 def test_upload_of_the_old_csv(daemon):
     d = daemon()
+    answer = multipart(d, "/miners/upload", "miner_file", CSV.replace("ttyMINER_002", "pts/3").encode())
+    assert answer.flash.startswith("error:An error occurred: 1 of 2") and "/dev/pts/3" in answer.flash  # no plain port
+    head = admin_head(make_admin(d))
     for _ in range(2):  # twice is the same as once
-        answer = multipart(d, "/miners/upload", "miner_file", CSV.encode())
+        answer = multipart(d, "/miners/upload", "miner_file", CSV.encode(), head)
         assert (answer.status, answer.location) == (302, "/config#miners")
         assert answer.flash == "ok:Successfully uploaded and processed 2 miners."
     flock = flock_of(d)
@@ -242,8 +247,7 @@ def test_login_logout_password(daemon):
     answer = form(d, "/login", user="admin", password=PASSWORD, next="/dash/health")
     assert (answer.status, answer.location) == (302, "/dash/health")
     assert form(d, "/login", user="admin", password=PASSWORD, next="//evil.example/").location == "/"
-    cookies = {"Cookie": f"shepherd_session={answer.cookies['shepherd_session']}",
-               "X-Shepherd-CSRF": answer.cookies["shepherd_csrf"]}
+    cookies = admin_head(answer)
     fresh = "another horse battery"
     assert api(d, "/password", cookies, password="wrong password", new_password=fresh).status == 403
     assert api(d, "/password", cookies, password=PASSWORD, new_password=fresh).status == 200
@@ -263,8 +267,7 @@ def test_users_and_tokens(daemon):
     assert api(d, "/users/put", password=PASSWORD, **new).status == 200
     eve = api(d, "/login", user="eve", password=new["new_password"])
     assert eve.json["role"] == "operator"
-    cookies = {"Cookie": f"shepherd_session={eve.cookies['shepherd_session']}",
-               "X-Shepherd-CSRF": eve.cookies["shepherd_csrf"]}
+    cookies = admin_head(eve)
     # her own password is no admin's
     answer = api(d, "/tokens/add", cookies, name="t", role="admin", password=new["new_password"])
     assert answer.status == 403 and "token" not in answer.json
@@ -456,3 +459,17 @@ def test_a_page_that_queries_before_it_reads_the_config(daemon, tmp_path):
     for n in range(1, 6):
         assert api(d, "/pools/add", pool_name=f"P{n}", pool_url="a.b", pool_port=1).status == 200
         assert json.loads(d.get("/n", {"Accept": "application/json"})[1]) == {"n": n}
+
+
+def test_who_waits_is_answered_when_the_daemon_stops(daemon):
+    """A reset waits for its port to open; the end comes first."""
+    d = daemon()
+    miner = add_miner(d, "A", "/dev/ttyUSB99")
+    answers = []
+    thread = threading.Thread(target=lambda: answers.append(api(d, f"/miners/reset/{miner}")))
+    thread.start()
+    wait_for(lambda: d.rows("SELECT 1 FROM audit WHERE action = 'device.reset'"), "it is under way")
+    assert api(d, f"/miners/reset/{miner}").status == 409  # once at a time
+    assert d.stop() == 0
+    thread.join(DEADLINE_S)
+    assert answers[0].status == 503 and not answers[0].json["success"]

@@ -1,9 +1,10 @@
 """The payout guard: a miner whose pool or wallet is swapped cannot do so unseen."""
+import json
 import pathlib
 import signal
 
 from conftest import miner_lua, wait_for
-from formlib import GOOD, OTHER, PASSWORD, api, audit, form, make_admin
+from formlib import GOOD, OTHER, PASSWORD, admin_head, api, audit, form, make_admin
 
 LOG = (pathlib.Path(__file__).parent.parent / "data/nerdminer/v183-tdisplay.log").read_text()
 LOG_WALLET, LOG_POOL = "bc1qmadeup0shepherd7barn5flock3wool9meadow2", "pool.example.org"
@@ -24,7 +25,6 @@ def start(daemon, ports, tmp_path):
 
 
 def fact(daemon):
-    import json
     return json.loads(daemon.get("/payout_fact", {"Accept": "application/json"})[1])
 
 
@@ -86,6 +86,7 @@ def test_it_survives_a_kill(daemon, ports, tmp_path):
     d.start()
     assert alarm(d) == seen
     assert acknowledge(d, password=PASSWORD).status == 200
+    wait_for(lambda: "acknowledged_by" in d.rows("SELECT alarm FROM expected")[0][0], "it is stored")
     d.stop(signal.SIGKILL)
     d.start()
     d.wait_miner("M", lambda m: m["status"] != "offline", "to be attached")
@@ -102,9 +103,7 @@ def test_acknowledging(daemon, ports, tmp_path):
     assert acknowledge(d).status == 403 and acknowledge(d, password="wrong password").status == 403
     assert fact(d)["alarms"]
     login = api(d, "/login", user="admin", password=PASSWORD)
-    cookies = {"Cookie": f"shepherd_session={login.cookies['shepherd_session']}",
-               "X-Shepherd-CSRF": login.cookies["shepherd_csrf"]}
-    answer = api(d, "/miners/acknowledge/%d" % d.miner("M")["id"], cookies)  # an admin's login is enough
+    answer = api(d, "/miners/acknowledge/%d" % d.miner("M")["id"], admin_head(login))  # an admin's login is enough
     assert answer.status == 200 and fact(d)["alarms"] == []
     say(d, pipe, OTHER)  # the expectation is what it was, and somebody has seen this
     assert fact(d)["alarms"] == [] and len(changes(d)) == 1
@@ -158,7 +157,8 @@ def test_an_alarm_cannot_be_deleted(daemon, ports, tmp_path):
     """Of a miner that the browser added: deleting, merging and adding it anew all keep the guard."""
     d, pipe = start(daemon, ports, tmp_path)
     other = ports(1)[0]
-    assert api(d, "/miners/add", name="B", source="serial", path=other.path).status == 200
+    head = admin_head(api(d, "/login", user="admin", password=PASSWORD))
+    assert api(d, "/miners/add", head, name="B", source="serial", path=other.path).status == 200
     b = d.miner("B")["id"]
     assert api(d, f"/miners/expect/{b}", address=GOOD, password=PASSWORD).status == 200
     d.wait_miner("B", lambda m: m["status"] != "offline", "to be attached")
@@ -169,5 +169,5 @@ def test_an_alarm_cannot_be_deleted(daemon, ports, tmp_path):
     assert api(d, f"/miners/edit/{b}", name="C").status == 200 and alarm(d)["miner"] == "C"
     assert api(d, f"/miners/acknowledge/{b}", password=PASSWORD).status == 200
     assert api(d, f"/miners/delete/{b}").status == 200
-    assert api(d, "/miners/add", name="C", source="serial", path=other.path).status == 200
+    assert api(d, "/miners/add", head, name="C", source="serial", path=other.path).status == 200
     assert d.rows("SELECT address FROM expected WHERE id = ?", d.miner("C")["id"]) == [(GOOD,)]

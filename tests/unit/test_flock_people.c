@@ -26,6 +26,12 @@ static void on_detach(void *self, struct shep_device *dev)
 {
 }
 
+/* Whatever begins with "/dev/" is a port; the rest only an admin adds. */
+static int may_add(const char *path)
+{
+    return !path || strncmp(path, "/dev/", 5) == 0 ? SHEP_ADD_OPERATOR : SHEP_ADD_ADMIN;
+}
+
 static struct {
     struct fix fix;
     struct topics *topics;
@@ -61,7 +67,8 @@ static void begin(void)
                                .ops = {.source = {.size = sizeof(struct shep_source_ops),
                                                   .device_options = device_options,
                                                   .attach = on_attach,
-                                                  .detach = on_detach}}};
+                                                  .detach = on_detach,
+                                                  .may_add = may_add}}};
     t.plugins.items[t.plugins.n++] = &t.source;
     plugins_prepare(&t.plugins, &(struct plugin_env){.loop = t.fix.loop,
                                                      .topics = t.topics,
@@ -127,12 +134,17 @@ static int add(const char *text)
     return rc;
 }
 
-static int edit(int64_t id, const char *text)
+static int edit_as(bool admin, int64_t id, const char *text)
 {
     json_t *json = fields(text);
-    int rc = flock_miner_edit(t.flock, id, json, true, why);
+    int rc = flock_miner_edit(t.flock, id, json, admin, why);
     json_decref(json);
     return rc;
+}
+
+static int edit(int64_t id, const char *text)
+{
+    return edit_as(true, id, text);
 }
 
 static struct miner *miner(const char *name)
@@ -200,6 +212,20 @@ static void what_is_wrong_is_said(void **state)
             fail_msg("%s: says '%s'", bad[i].form, why);
     }
     assert_int_equal(herd_count(t.herd), 0);
+}
+
+static void a_path_that_is_no_port_is_an_admins(void **state)
+{
+    json_t *form = fields("{\"name\":\"A\",\"source\":\"serial\",\"path\":\"/etc/shadow\"}");
+    assert_int_equal(flock_miner_add(t.flock, form, false, why), FLOCK_DENIED);
+    assert_int_equal(flock_miner_add(t.flock, form, true, why), 0);
+    json_decref(form);
+    int64_t id = miner_id(miner("A"));
+    assert_int_equal(edit_as(false, id, "{\"location\":\"attic\"}"), 0); /* it had that path */
+    assert_int_equal(edit_as(false, id, "{\"path\":\"/etc/passwd\"}"), FLOCK_DENIED);
+    assert_int_equal(edit_as(false, id, "{\"path\":\"/dev/x\"}"), 0);
+    t.source.ops.source.may_add = NULL; /* a source for the file only */
+    assert_int_equal(edit(id, "{\"path\":\"/dev/y\"}"), SHEP_E_CONFIG);
 }
 
 static void edits_keep_the_rest(void **state)
@@ -440,6 +466,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         WITH_FLOCK(texts_become_options),
         WITH_FLOCK(what_is_wrong_is_said),
+        WITH_FLOCK(a_path_that_is_no_port_is_an_admins),
         WITH_FLOCK(edits_keep_the_rest),
         WITH_FLOCK(file_miners_stay),
         WITH_FLOCK(names_are_suggested),
