@@ -73,11 +73,13 @@ void store_device_delete(struct store *store, const char *key);
 /* Another name for the same row. A removed miner that has the name gives it up ("NAME~ID"). The
  * caller has seen to it that no living miner has it. */
 void store_miner_rename(struct store *store, int64_t miner_id, const char *name);
-/* With all its lines, events, readings and history, in chunks in the background; its id is never
- * given again. */
+/* With all its lines, events, readings, history and expectation, in chunks in the background, also
+ * after a restart. Its name is free at once; an empty row "~ID" stays, for its id is never given
+ * again. */
 void store_miner_erase(struct store *store, int64_t miner_id);
 /* All that from_id has (lines, events, history, devices) becomes into_id's, in chunks in the
- * background; then from_id is removed. Where both have a row of history, into_id's stays. */
+ * background, also after a restart; from_id is removed at once. Where both have a row of history,
+ * into_id's stays. Expectations are left alone. */
 void store_miner_merge(struct store *store, int64_t from_id, int64_t into_id);
 
 /* ---- what people manage: small tables; their owners keep them whole in memory and give out the
@@ -104,10 +106,11 @@ typedef void (*store_row_fn)(const json_t *row, void *arg);
 /* In order of id; of TABLE_AUDIT the newest 1,000. Blocks: start-up only. */
 int store_rows_each(struct store *store, enum store_table table, store_row_fn fn, void *arg);
 
-/* A copy of the whole database as one file of its own, made beside the running daemon by the
- * writer between batches (VACUUM INTO; the miners' log lines are left out unless with_logs). Done
- * is called once, on the loop: 0, or SHEP_E_IO, SHEP_E_BUSY (one is under way), SHEP_E_GONE with
- * text. */
+/* A copy of the whole database as one packed file of its own, of one moment, with all that was
+ * handed over before; made beside the running daemon by a thread that nothing waits for. The
+ * miners' log lines are left out unless with_logs. path: not there yet, or empty. Done is called
+ * once, on the loop: 0, or SHEP_E_IO, SHEP_E_BUSY (one is under way), SHEP_E_GONE with text; then
+ * there is no file. */
 typedef void (*store_copy_fn)(int err, const char *message, void *arg);
 void store_copy(struct store *store, const char *path, bool with_logs, store_copy_fn done,
                 void *arg);
@@ -116,15 +119,17 @@ void store_copy(struct store *store, const char *path, bool with_logs, store_cop
  * with text. Blocks; not in the process that has the database open. */
 int store_copy_file(const char *db_path, const char *path, bool with_logs, char *err,
                     size_t err_cap);
-/* Is this a database of ours, whole, and not newer than the program? 0; SHEP_E_FORMAT,
- * SHEP_E_UNSUPPORTED, SHEP_E_IO, with text. Any thread; opens it read-only. */
+/* Is this a database of ours, whole, and not newer than the program, and without views or triggers
+ * of others? 0; SHEP_E_FORMAT, SHEP_E_UNSUPPORTED, SHEP_E_IO, with text. Any thread; changes
+ * nothing. Not for a database that this process has open. */
 int store_check_file(const char *path, char *err, size_t err_cap);
 
 /* The Python Shepherd's database, of any of its schema versions, as one JSON document:
  * {"miners":[{miner_id, chipset, …}],"pools":[…],"addresses":[…],"strays":[…],"summary":[…],
  * "notes":["what was left out and why", …]} with its columns' names, texts as they are. The file is
- * opened read-only and immutable-like: nothing of it, nor a -wal beside it, is changed. Any
- * thread. 0 and *out (owned); SHEP_E_FORMAT, SHEP_E_IO with text. */
+ * opened read-only: nothing of it, nor a -wal or -shm beside it, is changed. Any thread; blocks,
+ * 3 s when it is being written all the time. 0 and *out (owned); SHEP_E_FORMAT, SHEP_E_IO with
+ * text. Not for a database that this process has open. */
 int store_read_python(const char *path, json_t **out, char *err, size_t err_cap);
 
 /* ---- the stream ---- */
