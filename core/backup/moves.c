@@ -64,12 +64,6 @@ static int move_file(const char *from, const char *to, char why[BACKUP_WHY_MAX])
                        n == EBUSY ? " (is it a mount point?)" : "");
 }
 
-/* Not yet in its place: then what lies there is the old one. */
-static bool waits(const struct move *move)
-{
-    return move->new_path ? exists(move->new_path) : exists(move->to);
-}
-
 /* First all old ones leave, then the new ones come: an old -wal never lies beside a new database.
  */
 static int carry_out(const struct moves *moves, char why[BACKUP_WHY_MAX])
@@ -78,7 +72,7 @@ static int carry_out(const struct moves *moves, char why[BACKUP_WHY_MAX])
     size_t n = json_array_size(moves->list);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         struct move move = move_at(moves, i);
-        if (move.had && waits(&move) && exists(move.to) && !exists(move.old))
+        if (move.had && exists(move.to) && !exists(move.old)) /* else it left already */
             rc = move_file(move.to, move.old, why);
     }
     for (size_t i = 0; rc == 0 && i < n; i++) {

@@ -143,6 +143,42 @@ static void p2wpkh(const char *hrp, uint8_t seed, char out[128])
     bech32_make(hrp, 0, program, sizeof program, 1, out);
 }
 
+/* spec/cashaddr.md: the remainder of prefix, zero and payload, 40 bits. */
+static void cash_make(const char *prefix, uint8_t version, size_t n_hash, char out[128])
+{
+    static const uint64_t generator[5] = {0x98f2bc8e61, 0x79b76d99e2, 0xf33e5fb3c4, 0xae2eabe2a8,
+                                          0x1e4f43e470};
+    uint8_t bytes[33] = {version}, symbols[200];
+    size_t n = 0, first, n_bits = 8 * (n_hash + 1);
+    uint64_t rest = 1;
+    for (size_t i = 1; i <= n_hash; i++)
+        bytes[i] = (uint8_t)(i * 29);
+    for (size_t i = 0; prefix[i]; i++)
+        symbols[n++] = (uint8_t)prefix[i] & 31;
+    symbols[n++] = 0;
+    first = n;
+    for (size_t bit = 0; bit < n_bits; bit += 5, n++) {
+        symbols[n] = 0;
+        for (size_t b = bit; b < bit + 5; b++)
+            symbols[n] =
+                (uint8_t)(symbols[n] << 1 | (b < n_bits ? bytes[b / 8] >> (7 - b % 8) & 1 : 0));
+    }
+    memset(symbols + n, 0, 8);
+    for (size_t i = 0; i < n + 8; i++) {
+        uint64_t top = rest >> 35;
+        rest = (rest & 0x07ffffffff) << 5 ^ symbols[i];
+        for (int k = 0; k < 5; k++)
+            rest ^= top >> k & 1 ? generator[k] : 0;
+    }
+    rest ^= 1;
+    for (int i = 0; i < 8; i++)
+        symbols[n + (size_t)i] = rest >> (5 * (7 - i)) & 31;
+    size_t len = (size_t)snprintf(out, 128, "%s:", prefix);
+    for (size_t i = first; i < n + 8; i++)
+        out[len++] = bech32_set[symbols[i]];
+    out[len] = '\0';
+}
+
 /* ---- good ones ---- */
 
 static void bip_vectors(void **state)
@@ -265,6 +301,33 @@ static void cashaddr(void **state)
     assert_int_equal(v.n_at, 8);
 }
 
+static void cashaddr_kinds(void **state)
+{
+    static const struct {
+        const char *prefix;
+        uint8_t version;
+        size_t n;
+        const char *ticker, *network, *kind;
+    } good[] = {{"bitcoincash", 0, 20, "BCH", "main", "P2PKH"},
+                {"bitcoincash", 8, 20, "BCH", "main", "P2SH"},
+                {"bitcoincash", 11, 32, "BCH", "main", "P2SH"},
+                {"bitcoincash", 16, 20, "BCH", "main", "P2PKH"}, /* can take tokens */
+                {"bchtest", 0, 20, "BCH", "test", "P2PKH"},
+                {"ecash", 0, 20, "XEC", "main", "P2PKH"},
+                {"ectest", 8, 20, "XEC", "test", "P2SH"}};
+    char address[128];
+    for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+        cash_make(good[i].prefix, good[i].version, good[i].n, address);
+        is_ok(address, good[i].ticker, good[i].ticker, good[i].network, good[i].kind);
+        is_ok(strchr(address, ':') + 1, NULL, good[i].ticker, good[i].network, good[i].kind);
+    }
+    static const uint8_t versions[][2] = {{3, 20}, {0, 32}, {1, 20}, {40, 20}, {128, 20}};
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        cash_make("bitcoincash", versions[i][0], versions[i][1], address);
+        is_wrong(address, "BCH");
+    }
+}
+
 /* ---- where the mistake is ---- */
 
 static void expect_at(const char *address, const char *ticker, const size_t *at, size_t n)
@@ -336,6 +399,18 @@ static void two_mistakes(void **state)
         }
         expect_at(text, "BTC", at, 2);
     }
+}
+
+/* A place is only named when the address would be one with a change there (BIP 350): here another
+ * witness version would have the checksum that nearly fits. */
+static void what_would_be_none(void **state)
+{
+    char text[128];
+    uint8_t program[20] = {1, 2, 3};
+    bech32_make("bc", 0, program, sizeof program, 0x2bc830a3, text);
+    is_wrong(text, "BTC");
+    text[20] = text[20] == 'q' ? 'p' : 'q';
+    expect_at(text, "BTC", NULL, 0);
 }
 
 static void says_no_correction(void **state)
@@ -552,7 +627,9 @@ int main(void)
         cmocka_unit_test(bip_invalid),
         cmocka_unit_test(every_coin),
         cmocka_unit_test(cashaddr),
+        cmocka_unit_test(cashaddr_kinds),
         cmocka_unit_test(one_mistake),
+        cmocka_unit_test(what_would_be_none),
         cmocka_unit_test(two_mistakes),
         cmocka_unit_test(says_no_correction),
         cmocka_unit_test(length_and_letters),
