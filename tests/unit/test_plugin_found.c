@@ -80,6 +80,15 @@ static void nothing_is_opened_unasked(void **state)
     assert_int_equal(n, 0);
 }
 
+static void a_boot_loader_is_never_opened(void **state)
+{
+    start(); /* whatever the opener would listen to */
+    plug(&(struct board){
+        .key = "boot", .path = "/dev/ttyACM1", .port = "1-3", .vid = "303a", .pid = "0009"});
+    assert_int_equal(t.n_opened, 0);
+    assert_true(json_is_true(json_object_get(shown("/dev/ttyACM1"), "bootloader")));
+}
+
 static void what_is_ignored_stays_closed(void **state)
 {
     start();
@@ -120,6 +129,18 @@ static void unplugged_is_not_an_error_and_both_orders_end_the_same(void **state)
     assert_int_equal(events_of("link.up"), 1);
     assert_int_equal(events_of("device.found"), 0);
     assert_int_equal(herd_count(t.herd), 2);
+}
+
+static void a_hang_up_and_a_removal_are_one(void **state)
+{
+    two_boards();
+    for (int i = 0; i < 5; i++) {
+        hang_up("/dev/ttyUSB0");
+        unplug("k2");
+        plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
+        advance(9000); /* for one that is opened later */
+    }
+    assert_int_equal(events_of("port.flapping"), 0);
 }
 
 static void a_quick_replug_is_told_as_two(void **state)
@@ -258,6 +279,27 @@ static void swapped_boards_are_told_by_their_addresses(void **state)
     unplug("k3");
     plug(CH340("k3", "/dev/ttyUSB0", "1-1.3"));
     assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
+}
+
+static void where_a_miner_was_is_nobodys(void **state)
+{
+    two_boards();
+    say("/dev/ttyUSB0", "mac=" A_MAC);
+    say("/dev/ttyUSB1", "mac=" B_MAC);
+    unplug("k2");
+    unplug("k3");
+    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2")); /* board B */
+    say("/dev/ttyUSB0", "mac=" B_MAC);
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-02");
+    unplug("k2");
+    plug(CH340("k3", "/dev/ttyUSB1", "1-1.3"));
+    assert_string_equal(who("/dev/ttyUSB1"), "1-1.3"); /* not BARN-02, which was last at 1-1.2 */
+    unplug("k3");
+    daemon_stop();
+    daemon_start(); /* BARN-01 was accepted at 1-1.2; since then BARN-02 was seen there */
+    start();
+    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
+    assert_string_equal(who("/dev/ttyUSB0"), "BARN-02");
 }
 
 static void another_board_in_the_old_place_is_a_stranger(void **state)
@@ -745,8 +787,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_stranger_is_listened_to_and_accepted),
         TEST(nothing_is_opened_unasked),
+        TEST(a_boot_loader_is_never_opened),
         TEST(what_is_ignored_stays_closed),
         TEST(unplugged_is_not_an_error_and_both_orders_end_the_same),
+        TEST(a_hang_up_and_a_removal_are_one),
         TEST(a_quick_replug_is_told_as_two),
         TEST(renumbered_in_place),
         TEST(a_serial_number_is_known_at_any_port_and_after_a_restart),
@@ -755,6 +799,7 @@ int main(void)
         TEST(a_doubt_ends_when_the_miner_turns_up),
         TEST(another_kind_in_the_place_is_a_stranger),
         TEST(swapped_boards_are_told_by_their_addresses),
+        TEST(where_a_miner_was_is_nobodys),
         TEST(another_board_in_the_old_place_is_a_stranger),
         TEST(the_same_board_says_nothing_new),
         TEST(a_lying_board_makes_no_end_of_miners),
