@@ -155,12 +155,19 @@ int slave_fd(const struct bench *b)
     return open(b->path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 }
 
+void wait_fed(struct bench *b, const char *part)
+{
+    for (int i = 0; i < 1000 && !has(fake_fed(b->dev, NULL), part); i++)
+        fake_poll(b->fake, 10);
+    assert_true(has(fake_fed(b->dev, NULL), part));
+}
+
 void hang_up(struct bench *b)
 {
     close(b->master);
     b->master = -1;
-    for (int i = 0; i < 5 && fake_link(b->dev) == 1; i++)
-        fake_poll(b->fake, 1000);
+    for (int i = 0; i < 1000 && fake_link(b->dev) == 1; i++)
+        fake_poll(b->fake, 10);
     unlink(b->path);
     assert_int_equal(fake_link(b->dev), 0);
 }

@@ -37,6 +37,9 @@ int pty_make(const char *link); /* the master; link leads to the other end */
 void say(struct bench *b, const char *text);
 bool has(const char *text, const char *part);
 int slave_fd(const struct bench *b);
+/* Until the miner was fed something with this in it. Other programs' terminals come and go in
+ * /dev/pts meanwhile, so that one turn is not always about ours. */
+void wait_fed(struct bench *b, const char *part);
 void hang_up(struct bench *b); /* as a board that is unplugged: its path is gone too */
 /* What inotify told is taken, and what follows from it is done: some turns of a tenth of a second.
  */
