@@ -290,15 +290,17 @@ void copy_begin(struct store *store, struct get *get)
 {
     struct writer *w = &store->writer;
     copy_join(w, 0); /* the one before answered, so it is at its end */
-    int failed = 0;
-    if (store->copy_cancel)
+    if (store->copy_cancel) {
         say(get, SHEP_E_GONE, "the copy was not made: the daemon stops");
-    else if ((failed = pthread_create(&w->copier, NULL, copy_main, get)) != 0)
-        say(get, SHEP_E_IO, "cannot start a thread for the copy: %s", strerror(failed));
-    else
-        w->has_copier = true;
-    if (get->err)
         mail_get(store->mail, get);
+        return;
+    }
+    int failed = pthread_create(&w->copier, NULL, copy_main, get); /* get is its own from here on */
+    w->has_copier = failed == 0;
+    if (failed) {
+        say(get, SHEP_E_IO, "cannot start a thread for the copy: %s", strerror(failed));
+        mail_get(store->mail, get);
+    }
 }
 
 bool copy_join(struct writer *w, int64_t wait_ms)
