@@ -93,6 +93,9 @@ struct expected *expected_find(const struct flock *flock, int64_t miner_id);
 void expect_as_said(struct flock *flock, int64_t miner_id, const char *pool, const char *address,
                     const char *who);
 void expected_drop(struct flock *flock, int64_t miner_id);
+/* What one miner should mine for is expected of another one, unless that has an expectation of its
+ * own: merging is no way around the guard. */
+void expected_move(struct flock *flock, int64_t from_id, int64_t into_id);
 bool alarm_is_open(const struct expected *expected);
 json_t *alarm_json(const struct expected *expected); /* null: no open one */
 void payout_publish(struct flock *flock);

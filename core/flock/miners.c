@@ -240,7 +240,7 @@ int flock_miner_merge(struct flock *flock, int64_t from_id, int64_t into_id,
         return rc;
     bool plugged = device_of_miner(flock, miner_name(from), &device);
     plugins_miner_remove(flock->plugins, miner_name(from));
-    expected_drop(flock, from_id);
+    expected_move(flock, from_id, into_id);
     store_miner_merge(flock->store, from_id, into_id);
     if (plugged && plugins_found_assign(flock->plugins, device.key, miner_name(into)) != 0)
         log_warn("flock", "%s stays a device of its own; assign it to %s", device.path,

@@ -354,6 +354,19 @@ void expect_as_said(struct flock *flock, int64_t miner_id, const char *pool, con
         expect(flock, miner_id, pool_is_good ? pool : NULL, address_is_good ? address : NULL, who);
 }
 
+void expected_move(struct flock *flock, int64_t from_id, int64_t into_id)
+{
+    struct expected *expected = expected_find(flock, from_id);
+    if (expected && !expected_find(flock, into_id)) {
+        store_row_delete(flock->store, TABLE_EXPECTED, from_id);
+        expected->miner_id = into_id;
+        save(flock, expected);
+        look_at(flock, expected);
+    } else {
+        expected_drop(flock, from_id);
+    }
+}
+
 static void move_texts(struct expected *expected, const char *from, const char *to)
 {
     json_t *open = texts_of(expected, from), *known = texts_of(expected, to);

@@ -40,11 +40,16 @@ const char *http_request_peer(const struct http_request *request)
     return request->peer;
 }
 
+/* What proxies add: who asks is somewhere behind them. One that adds nothing cannot be told. */
 bool http_request_is_local(const struct http_request *request)
 {
-    return request->conn && request->conn->local &&
-           !http_request_header(request, "X-Forwarded-For") &&
-           !http_request_header(request, "Forwarded") && !http_request_header(request, "Via");
+    static const char *const proxied[] = {"X-Forwarded-For",   "X-Forwarded-Host",
+                                          "X-Forwarded-Proto", "X-Real-IP",
+                                          "Forwarded",         "Via"};
+    for (size_t i = 0; i < ARRAY_LEN(proxied); i++)
+        if (http_request_header(request, proxied[i]))
+            return false;
+    return request->conn && request->conn->local;
 }
 
 bool http_request_wants_json(const struct http_request *request)
