@@ -239,17 +239,12 @@ static void tell_back(struct ports *ports)
  * happens to them until then belongs to the one event. */
 static bool is_opening(const struct ports *ports)
 {
-    for (size_t i = 0; i < ports->n; i++) {
-        const struct member *member =
-            ports->items[i].state == BACK ? member_of(ports, &ports->items[i]) : NULL;
-        const struct shep_device *way;
-        if (!member)
-            continue;
-        LIST_FOREACH(way, &member->ways, link)
-        {
-            if (way->attached && !way->up)
-                return true;
-        }
+    const struct plugins *plugins = ports->plugins;
+    for (size_t i = 0; i < plugins->n_found; i++) {
+        const struct found *found = plugins->found[i];
+        const struct port *port = find(ports->plugins, found->facts.place);
+        if (port && port->state == BACK && found->way && found->way->attached && !found->way->up)
+            return true;
     }
     return false;
 }
