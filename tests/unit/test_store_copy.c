@@ -238,7 +238,8 @@ static void a_copy_does_not_hold_the_writer(void **state)
     assert_int_equal(answer.err, 0);
     assert_int_equal(check(copy), 0);
     assert_int_equal(sql_int_at(copy, "SELECT n FROM log_state"),
-                     sql_int_at(copy, "SELECT count(*) FROM miner_logs"));
+                     sql_int_at(copy, "SELECT count(*) FROM miner_logs WHERE id <= (SELECT last_id"
+                                      " FROM log_state)")); /* the rest is not in the index yet */
     assert_int_equal(sql_int(fix, "SELECT count(*) FROM miner_logs"), 200000 + n_during);
     free(copy);
 }
