@@ -11,7 +11,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-enum { WORKERS = 2, SCRIPT_PROCESSES = 2, STOP_DEADLINE_S = 5 };
+enum {
+    WORKERS = 2,
+    SCRIPT_PROCESSES = 2,
+    STOP_DEADLINE_S = 5,
+    JOBS_END_MS = 3000 /* opening a port takes milliseconds; one that blocks may block for ever */
+};
 
 static void say_event(struct daemon *daemon, uint32_t event_id, const char *text)
 {
@@ -412,7 +417,8 @@ void daemon_stop(struct daemon *daemon)
     http_drain(daemon->http, on_drained, daemon);
 }
 
-static void stop(struct daemon *daemon)
+/* false: a job blocks still; what it uses was not taken down, and the process has to end. */
+static bool stop(struct daemon *daemon)
 {
     forms_free(daemon->forms);
     if (daemon->http)
@@ -424,14 +430,19 @@ static void stop(struct daemon *daemon)
         keeper_flush(daemon->keeper);
     if (daemon->plugins && daemon->store)
         plugins_stop(daemon->plugins);
-    if (daemon->loop)
-        loop_work_finish(daemon->loop);
-    flock_free(daemon->flock);
-    access_free(daemon->access);
+    bool all_ended = !daemon->loop || loop_work_finish_by(daemon->loop, JOBS_END_MS);
+    if (all_ended) {
+        flock_free(daemon->flock);
+        access_free(daemon->access);
+    } else {
+        log_warn("shepherd", "a device does not answer; ending without it");
+    }
     if (daemon->store) {
         say_event(daemon, SHEP_EV_DAEMON_STOP, SHEP_VERSION);
         store_close(daemon->store);
     }
+    if (!all_ended)
+        return false;
     keeper_free(daemon->keeper);
     status_free(daemon->status);
     plugins_free(daemon->plugins);
@@ -442,6 +453,7 @@ static void stop(struct daemon *daemon)
     free(daemon->owner.complaint);
     config_free(&daemon->config);
     paths_free(&daemon->paths);
+    return true;
 }
 
 static void on_watchdog(void *arg)
@@ -524,10 +536,12 @@ int cmd_run(int argc, char **argv)
         rc = start(&daemon);
     if (!rc)
         rc = serve(&daemon, signal_fd);
-    stop(&daemon);
+    bool all_ended = stop(&daemon);
     close(signal_fd);
     if (daemon.again)
         again_run(daemon.again, argv, argc, daemon.listening, daemon.n_listening);
+    if (!all_ended)
+        _exit(rc);
     for (size_t i = 0; i < daemon.n_listening; i++)
         free(daemon.listening[i]);
     free(daemon.listening);

@@ -58,10 +58,10 @@ struct loop {
     struct event *defer_event;
 
     pthread_mutex_t work_lock;
-    pthread_cond_t work_wake;
+    pthread_cond_t work_wake, work_ended; /* work_ended: by the monotonic clock */
     STAILQ_HEAD(, job) jobs;
     size_t n_jobs;
-    unsigned n_workers, n_started;
+    unsigned n_workers, n_started, n_ended;
     bool stopping;
     pthread_t workers[LOOP_WORKERS_MAX];
 

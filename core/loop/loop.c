@@ -289,6 +289,7 @@ static struct event_base *base_new(void)
 
 struct loop *loop_new(unsigned n_workers)
 {
+    pthread_condattr_t monotonic;
     event_set_log_callback(libevent_log);
     struct loop *loop = shep_alloc(sizeof *loop);
     loop->base = base_new();
@@ -301,6 +302,10 @@ struct loop *loop_new(unsigned n_workers)
     pthread_mutex_init(&loop->post_lock, NULL);
     pthread_mutex_init(&loop->work_lock, NULL);
     pthread_cond_init(&loop->work_wake, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&loop->work_ended, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     loop->n_workers = n_workers > LOOP_WORKERS_MAX ? LOOP_WORKERS_MAX : n_workers;
     loop->wake_event = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
     loop->defer_event = event_new(loop->base, -1, 0, on_defer, loop);
@@ -330,6 +335,7 @@ void loop_free(struct loop *loop)
     pthread_mutex_destroy(&loop->post_lock);
     pthread_mutex_destroy(&loop->work_lock);
     pthread_cond_destroy(&loop->work_wake);
+    pthread_cond_destroy(&loop->work_ended);
     free(loop);
 }
 

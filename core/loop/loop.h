@@ -69,6 +69,10 @@ int loop_work(struct loop *loop, struct loop_owner *owner, loop_fn run, loop_fn 
 /* Stop taking jobs, run what waits to its end, call every done. Before the rooms that jobs refer to
  * are taken down. */
 void loop_work_finish(struct loop *loop);
+/* The same, but when a job still blocks after wait_ms (a device that does not answer): false, and
+ * nothing is called or freed. Store what is to be stored, then _exit(): the job's thread lives on.
+ */
+bool loop_work_finish_by(struct loop *loop, int64_t wait_ms);
 size_t loop_work_waiting(const struct loop *loop);
 
 /* HTTP client on the loop (libcurl). done is called exactly once, also on sweep (err SHEP_E_GONE).

@@ -35,6 +35,8 @@ static void *worker_main(void *arg)
         loop_post(loop, job_finish, job);
         pthread_mutex_lock(&loop->work_lock);
     }
+    loop->n_ended++;
+    pthread_cond_signal(&loop->work_ended);
     pthread_mutex_unlock(&loop->work_lock);
     return NULL;
 }
@@ -87,7 +89,7 @@ void loop_work_finish(struct loop *loop)
     pthread_mutex_unlock(&loop->work_lock);
     for (unsigned i = 0; i < loop->n_started; i++)
         pthread_join(loop->workers[i], NULL);
-    loop->n_started = 0;
+    loop->n_started = loop->n_ended = 0;
     while (!STAILQ_EMPTY(&loop->jobs)) { /* no worker could be started */
         struct job *job = STAILQ_FIRST(&loop->jobs);
         STAILQ_REMOVE_HEAD(&loop->jobs, link);
@@ -96,4 +98,27 @@ void loop_work_finish(struct loop *loop)
         loop_post(loop, job_finish, job);
     }
     loop_run_posted(loop);
+}
+
+bool loop_work_finish_by(struct loop *loop, int64_t wait_ms)
+{
+    struct timespec end;
+    int err = 0;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    end.tv_sec += wait_ms / 1000;
+    end.tv_nsec += wait_ms % 1000 * 1000000;
+    if (end.tv_nsec >= 1000000000) {
+        end.tv_nsec -= 1000000000;
+        end.tv_sec++;
+    }
+    pthread_mutex_lock(&loop->work_lock);
+    loop->stopping = true;
+    pthread_cond_broadcast(&loop->work_wake);
+    while (loop->n_ended < loop->n_started && err == 0)
+        err = pthread_cond_timedwait(&loop->work_ended, &loop->work_lock, &end);
+    bool all = loop->n_ended == loop->n_started;
+    pthread_mutex_unlock(&loop->work_lock);
+    if (all)
+        loop_work_finish(loop);
+    return all;
 }

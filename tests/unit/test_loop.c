@@ -129,6 +129,34 @@ static void jobs_are_bounded_and_finished_at_the_end(void **state)
     loop_free(loop);
 }
 
+static void job_blocks(void *arg)
+{
+    char byte;
+    assert_int_equal(read(*(int *)arg, &byte, 1), 1);
+}
+
+static void job_unblocked(void *arg)
+{
+    *(int *)arg = -1;
+}
+
+static void a_job_that_blocks_is_not_waited_for_for_ever(void **state)
+{
+    struct loop *loop = loop_new(1);
+    int pipe_fds[2], fd;
+    assert_int_equal(pipe(pipe_fds), 0);
+    fd = pipe_fds[0];
+    assert_int_equal(loop_work(loop, &owner, job_blocks, job_unblocked, &fd), 0);
+    assert_false(loop_work_finish_by(loop, 10));
+    assert_int_equal(fd, pipe_fds[0]);
+    assert_int_equal(write(pipe_fds[1], "x", 1), 1);
+    assert_true(loop_work_finish_by(loop, 60000));
+    assert_int_equal(fd, -1);
+    loop_free(loop);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+}
+
 static void read_one(int fd, uint32_t what, void *arg)
 {
     char byte;
@@ -333,6 +361,7 @@ int main(void)
         cmocka_unit_test(posts_of_a_thread_keep_their_order),
         cmocka_unit_test(jobs_run_elsewhere_and_end_here),
         cmocka_unit_test(jobs_are_bounded_and_finished_at_the_end),
+        cmocka_unit_test(a_job_that_blocks_is_not_waited_for_for_ever),
         cmocka_unit_test(a_choked_loop_reads_no_streams),
         cmocka_unit_test(a_stream_freed_within_a_batch_is_not_called),
         cmocka_unit_test(a_file_is_no_stream),

@@ -50,7 +50,7 @@ def test_21_forty_at_once(bench):
     wait_events(d, "ports.back")
     lost, = events(d, "ports.lost")
     assert "40" in lost["text"], lost
-    assert len(events(d, "link.down")) == down_before and len(events(d, "link.up")) == up_before, "one event, not forty"
+    assert (len(events(d, "link.down")), len(events(d, "link.up"))) == (down_before, up_before), f"not forty; log:\n{d.log}"
     opens = sorted(e.at_us for e in bench.edges()[n_edges:] if e.what == "OPEN")
     assert len(opens) == N, "each is opened once"
     assert opens[-1] - opens[0] >= (N - 1) * 20_000, f"all within {(opens[-1] - opens[0]) / 1000} ms"
