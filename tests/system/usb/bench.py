@@ -189,7 +189,8 @@ class Bench:
         self.mute()
 
     def hold(self, what, name):
-        """open() of the port, or requests about its modem lines ("open", "modem"), block until let_go()."""
+        """open() of the port, requests about its modem lines, or the end of a reset ("open", "modem", "pulse") block until
+        let_go()."""
         (self.shim / f"{what}.{name}").touch()
 
     def let_go(self, what, name):
@@ -275,18 +276,22 @@ def post_later(daemon, path, fields):
 
     def run():
         connection = http.client.HTTPConnection("127.0.0.1", daemon.port, timeout=DEADLINE_S)
-        connection.request("POST", path, json.dumps(fields),
-                           {"Content-Type": "application/json", "Accept": "application/json"})
-        response = connection.getresponse()
-        result["status"], result["body"] = response.status, response.read()
-        connection.close()
+        try:
+            connection.request("POST", path, json.dumps(fields),
+                               {"Content-Type": "application/json", "Accept": "application/json"})
+            response = connection.getresponse()
+            result["status"], result["body"] = response.status, response.read()
+        except OSError as error:  # wait() says that there is no answer
+            result["error"] = error
+        finally:
+            connection.close()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
 
     def wait():
         thread.join(DEADLINE_S)
-        assert "body" in result, f"POST {path}: no answer; log:\n{daemon.log[-2000:]}"
+        assert "body" in result, f"POST {path}: no answer ({result.get('error')}); log:\n{daemon.log[-2000:]}"
         try:
             return result["status"], json.loads(result["body"])
         except ValueError:

@@ -101,6 +101,13 @@ def test_26_deassert_is_one_request(bench):
     assert bench.edges("/dev/ttyUSB0")[-1].after == "00"
 
 
+def reset(daemon, board, serial=None):
+    """Reset and capture, as the original's page asks for it."""
+    return post_later(daemon, "/miners/action", {
+        "action": "reset_capture", "dev_path": f"/dev/{board.name}", "port_path": board.where,
+        "serial_number": serial or f"PORT_{board.where}_VID_1a86", "miner_db_id": None})
+
+
 @pytest.mark.resets
 @pytest.mark.parametrize("kind,serial,name,least_ms", [(CH340, None, "ttyUSB0", 100),
                                                        (NATIVE, "F0:F5:BD:4A:AB:CC", "ttyACM0", 200)])
@@ -111,9 +118,8 @@ def test_26_a_reset_that_was_asked_for(bench, kind, serial, name, least_ms):
     board.wait_open().hum(stats(55))
     says(d, "1-1.2", 55)
     n = len(bench.edges())
-    answer = post_later(d, "/miners/action", {"action": "reset_capture", "dev_path": f"/dev/{name}", "port_path": "1-1.2",
-                                              "serial_number": serial or "PORT_1-1.2_VID_1a86", "miner_db_id": None})
-    wait_for(lambda: any(e.after == "00" for e in bench.edges()[n:]), "the pulse is over")
+    answer = reset(d, board, serial)
+    wait_for(lambda: [e.after for e in changes(bench.edges()[n:])][2:], "the pulse is over")
     board.hum("")
     board.say(config_text("bc1qmadeup0shepherd7barn5flock3wool9meadow2"))
     status, body = answer()
@@ -122,5 +128,45 @@ def test_26_a_reset_that_was_asked_for(bench, kind, serial, name, least_ms):
     pulse = changes(bench.edges()[n:])
     assert [(e.what, e.after) for e in pulse[:2]] == [("SET", "01"), ("SET", "00")], pulse
     assert least_ms * 1000 <= pulse[1].at_us - pulse[0].at_us, pulse
-    assert "10" not in [e.after for e in pulse] and [e.after for e in pulse].count("01") == 1, pulse
+    assert [(e.what, e.after) for e in pulse[2:]] == [("SET", "11")], "and both up again together, as they were before"
+    assert board.state()["hupcl"] == 0
     assert board.is_open()
+
+
+@pytest.mark.resets
+def test_26_a_reset_that_blocks_holds_up_nobody(bench):
+    """The requests of a device that is going away block for seconds: pages are served and other boards read meanwhile."""
+    board, other = bench.plug("ttyUSB0", "1-1.2"), bench.plug("ttyUSB1", "1-1.3")
+    d = bench.daemon(ALL)
+    board.wait_open().hum(stats(55))
+    other.wait_open().hum(stats(66))
+    says(d, "1-1.2", 55)
+    bench.hold("pulse", "ttyUSB0")
+    answer = reset(d, board)
+    wait_for(lambda: bench.edges("/dev/ttyUSB0")[-1].after == "01", "it is held in reset")
+    other.hum(stats(67))
+    says(d, "1-1.3", 67)
+    bench.let_go("pulse", "ttyUSB0")
+    wait_for(lambda: bench.edges("/dev/ttyUSB0")[-1].after == "11", "the pulse is over")
+    board.hum(config_text("bc1qmadeup0shepherd7barn5flock3wool9meadow2") + stats(77))
+    assert answer()[0] == 200
+
+
+@pytest.mark.resets
+def test_26_killed_while_it_resets(bench):
+    """The kernel lets both lines go when the daemon is killed in the middle of a pulse: no board is held until somebody pulls it."""
+    board = bench.plug("ttyUSB0", "1-1.2")
+    d = bench.daemon(ALL)
+    board.wait_open().hum(stats(55))
+    says(d, "1-1.2", 55)
+    bench.hold("pulse", "ttyUSB0")
+    reset(d, board)
+    wait_for(lambda: bench.edges("/dev/ttyUSB0")[-1].after == "01", "it is held in reset")
+    assert board.state()["hupcl"] == 1, "the kernel would leave it held"
+    d.stop(signal.SIGKILL)
+    bench.let_go("pulse", "ttyUSB0")
+    wait_for(lambda: not board.is_open(), "it is closed")
+    bench.daemon(ALL)
+    board.wait_open().hum(stats(77))
+    wait_for(lambda: board.state()["hupcl"] == 0, "and the lines stay again")
+    assert bench.edges("/dev/ttyUSB0")[-1].after == "11"

@@ -8,6 +8,7 @@ from bench import CH340, CP2102, NATIVE, accept, config_text, events, flock, fou
 
 GPS = {"vid": "1546", "pid": "01a8", "product": "u-blox GNSS receiver", "maker": "u-blox AG"}
 ZIGBEE = {"vid": "1cf1", "pid": "0030", "product": "ConBee II", "maker": "dresden elektronik"}
+SONOFF = {**CP2102, "product": "Sonoff Zigbee 3.0 USB Dongle Plus"}  # a bridge like those of miners
 BOOTLOADER = {"vid": "303a", "pid": "0002"}
 WALLET, THIEF = "bc1qmadeup0shepherd7barn5flock3wool9meadow2", "bc1qmadeup0thief0thief0thief0thief0thief0thi"
 
@@ -20,7 +21,8 @@ def opened(bench, board):
 def test_what_is_opened_unasked(bench, listen):
     """known: chips with Espressif's own USB. all: bridges that miners use as well. Never a GPS, a Zigbee stick, a boot loader."""
     boards = {"1-1.1": bench.plug("ttyACM0", "1-1.1", GPS), "1-1.2": bench.plug("ttyACM1", "1-1.2", ZIGBEE, serial="DE2474109"),
-              "1-1.3": bench.plug("ttyACM2", "1-1.3", BOOTLOADER), "1-1.4": bench.plug("ttyUSB0", "1-1.4", CH340)}
+              "1-1.3": bench.plug("ttyACM2", "1-1.3", BOOTLOADER), "1-1.6": bench.plug("ttyUSB6", "1-1.6", SONOFF, serial="8e5c"),
+              "1-1.4": bench.plug("ttyUSB0", "1-1.4", CH340)}
     d = bench.daemon(options_lua(serial={"listen": listen}))
     # The last one that is plugged in is opened: all before it have been looked at.
     bench.plug("ttyACM3", "1-1.5", NATIVE, serial="F0:F5:BD:4A:AB:CC").wait_open()
@@ -36,7 +38,7 @@ def test_what_is_opened_unasked(bench, listen):
         boards.pop("1-1.4").wait_open()
     for place in boards:
         assert not found(d, place)["listened"] and place in strays(d)
-    assert [opened(bench, board) for board in boards.values()] == [[]] * 3
+    assert [opened(bench, board) for board in boards.values()] == [[]] * 4
 
 
 def test_a_stranger_is_shown_within_two_seconds(bench):

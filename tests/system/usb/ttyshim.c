@@ -17,6 +17,7 @@
  *   lines         a shared table: state of the lines by number of the pts
  *   open.NAME     as long as this file is there, open() of /dev/NAME blocks
  *   modem.NAME    as long as it is there, requests about its modem lines block
+ *   pulse.NAME    as long as it is there, a board that is held in reset stays so
  *   held.NAME     another program has it open, too
  *   udevd         as long as it is there, udevd seems to run
  *   overrun       the next receive on a udev monitor finds that the kernel threw events away
@@ -267,6 +268,8 @@ static int modem_request(struct line *line, unsigned long request, int *value)
 {
     int bits = atomic_load(&line->bits);
     hold_while("modem.", line->path);
+    if (bits == TIOCM_RTS)
+        hold_while("pulse.", line->path);
     switch (request) {
     case TIOCMGET:
         *value = bits | TIOCM_CTS | TIOCM_DSR | TIOCM_CAR;
