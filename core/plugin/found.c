@@ -330,10 +330,8 @@ static void settle(struct found *found, bool fresh)
         .known = plugins->known, .n_known = plugins->n_known, .presence = presence, .arg = &asked};
     struct id_verdict verdict;
     struct shep_device *way = way_by_path(found);
-    if (fresh) {
+    if (fresh)
         facts_make(found);
-        ports_came(found);
-    }
     world.known = plugins->known; /* making facts may have moved it */
     world.n_known = plugins->n_known;
     if (!found->owner || way) {
@@ -380,6 +378,8 @@ static void arrive(struct found *found, bool fresh)
     settle(found, fresh);
     plugins->settling--;
     tell_new(found);
+    if (!found->way) /* else it is there when it is open */
+        ports_came(found);
 }
 
 void found_review(struct plugins *plugins)

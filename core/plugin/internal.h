@@ -225,7 +225,7 @@ void doubt_resolve(struct plugins *plugins, const struct member *member);
 
 /* ports.c: many at once, and again and again */
 void ports_went(struct found *found);
-void ports_came(struct found *found);
+void ports_came(struct found *found); /* open, or there and not to be opened */
 void ports_stranger(struct found *found, uint32_t event_id); /* device.found, device.lost */
 /* How long to let it wait before it is opened: 0, or ever longer while it comes and goes. */
 int64_t ports_wait_ms(const struct found *found);

@@ -36,6 +36,7 @@ struct port {
     unsigned n_flaps;             /* since it was last calm */
     int64_t flaps[FLAPS_MAX];     /* when it went before, the oldest first */
     int64_t miner_id;             /* hushed; 0: none */
+    bool again;                   /* it went, and is there again already */
     bool flapping, told_lost;     /* told_lost: within a ports.lost */
     bool lost_waits, found_waits; /* device.lost, device.found of a stranger */
 };
@@ -162,7 +163,9 @@ static void look_for_many(struct ports *ports, int64_t now_ms)
         struct port *port = &ports->items[i];
         if (port->state != GOING || now_ms - port->at_ms > MANY_WITHIN_MS)
             continue;
-        port->state = port->found_waits ? BACK : LOST;
+        port->state = port->again ? BACK : LOST;
+        if (port->again && !ports->back_ms)
+            ports->back_ms = now_ms;
         port->told_lost = false;
         port->lost_waits = port->found_waits = false;
     }
@@ -357,6 +360,7 @@ void ports_went(struct found *found)
     hush(port, found);
     count_flap(ports, port, found, now_ms);
     port->at_ms = now_ms;
+    port->again = false;
     if (port->state == BACK)
         port->state = LOST;
     else if (port->state == CALM)
@@ -372,6 +376,8 @@ void ports_came(struct found *found)
     struct plugins *plugins = found->finder->plugins;
     struct port *port = find(plugins, found->facts.place);
     found->gone = false;
+    if (port)
+        port->again = true;
     if (!port || (port->state != LOST && port->state != BACK))
         return;
     if (port->state == LOST) {

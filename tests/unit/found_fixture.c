@@ -320,6 +320,23 @@ void forget_events(void)
     t.events[0] = '\0';
 }
 
+/* ---- where tests begin ---- */
+
+void start(void)
+{
+    plugins_start(&t.plugins);
+}
+
+void two_boards(void)
+{
+    start();
+    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
+    plug(CH340("k3", "/dev/ttyUSB1", "1-1.3"));
+    assert_int_equal(accept("port:1-1.2", "BARN-01"), 0);
+    assert_int_equal(accept("port:1-1.3", "BARN-02"), 0);
+    forget_events();
+}
+
 /* ---- people ---- */
 
 void put(const char *entry_json, enum miner_origin origin)

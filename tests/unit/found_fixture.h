@@ -40,6 +40,10 @@ int found_teardown(void **state);
 void daemon_start(void); /* on the same directory again after daemon_stop() */
 void daemon_stop(void);
 
+void start(void);
+void two_boards(
+    void); /* and two accepted CH340 boards: k2, k3, BARN-01 and -02 in 1-1.2 and 1-1.3 */
+
 void advance(int64_t ms); /* with what happens in time */
 void plug(const struct board *board);
 void unplug(const char *key);
@@ -59,4 +63,16 @@ int accept(const char *key, const char *name);
 /* What plugins_found_each says of the device on that path, as JSON; valid until the next call. */
 const json_t *shown(const char *path);
 const char *shown_text(const char *path, const char *field); /* "": null */
+#define CH340(key_, path_, port_)                                                                  \
+    &(struct board)                                                                                \
+    {                                                                                              \
+        .key = key_, .path = path_, .port = port_, .vid = "1a86", .pid = "7523"                    \
+    }
+#define CP2102(key_, path_, port_, serial_)                                                        \
+    &(struct board)                                                                                \
+    {                                                                                              \
+        .key = key_, .path = path_, .port = port_, .vid = "10c4", .pid = "ea60", .serial = serial_ \
+    }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, found_setup, found_teardown)
 #endif

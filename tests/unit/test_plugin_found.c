@@ -1,38 +1,12 @@
-/* What is plugged in: add, remove, move, swap, many at once, equal serial numbers, none. */
+/* What is plugged in: add, remove, move, swap, equal serial numbers, none. Many at once:
+ * test_plugin_ports.c. */
 #include "unit/found_fixture.h"
 
 #include "herd/internal.h"
 
-#define CH340(key_, path_, port_)                                                                  \
-    &(struct board)                                                                                \
-    {                                                                                              \
-        .key = key_, .path = path_, .port = port_, .vid = "1a86", .pid = "7523"                    \
-    }
-#define CP2102(key_, path_, port_, serial_)                                                        \
-    &(struct board)                                                                                \
-    {                                                                                              \
-        .key = key_, .path = path_, .port = port_, .vid = "10c4", .pid = "ea60", .serial = serial_ \
-    }
-
 #define A_MAC "a0:b1:c2:00:00:01"
 #define B_MAC "a0:b1:c2:00:00:02"
 #define C_MAC "a0:b1:c2:00:00:03"
-
-static void start(void)
-{
-    plugins_start(&t.plugins);
-}
-
-/* Two accepted CH340 boards in 1-1.2 and 1-1.3. */
-static void two_boards(void)
-{
-    start();
-    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
-    plug(CH340("k3", "/dev/ttyUSB1", "1-1.3"));
-    assert_int_equal(accept("port:1-1.2", "BARN-01"), 0);
-    assert_int_equal(accept("port:1-1.3", "BARN-02"), 0);
-    forget_events();
-}
 
 static void a_stranger_is_listened_to_and_accepted(void **state)
 {
@@ -129,28 +103,6 @@ static void unplugged_is_not_an_error_and_both_orders_end_the_same(void **state)
     assert_int_equal(events_of("link.up"), 1);
     assert_int_equal(events_of("device.found"), 0);
     assert_int_equal(herd_count(t.herd), 2);
-}
-
-static void a_hang_up_and_a_removal_are_one(void **state)
-{
-    two_boards();
-    for (int i = 0; i < 5; i++) {
-        hang_up("/dev/ttyUSB0");
-        unplug("k2");
-        plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
-        advance(9000); /* for one that is opened later */
-    }
-    assert_int_equal(events_of("port.flapping"), 0);
-}
-
-static void a_quick_replug_is_told_as_two(void **state)
-{
-    two_boards();
-    unplug("k2");
-    plug(CH340("k2", "/dev/ttyUSB4", "1-1.2"));
-    advance(1250);
-    assert_int_equal(events_of("link.down(BARN-01"), 1);
-    assert_int_equal(events_of("link.up(BARN-01"), 1);
 }
 
 static void renumbered_in_place(void **state)
@@ -465,30 +417,6 @@ static void a_configured_miner_has_its_address_too(void **state)
     assert_string_equal(shown_text("/dev/ttyUSB0", "maybe"), "PTY");
 }
 
-static void who_moved_during_a_brown_out_is_told(void **state)
-{
-    start();
-    plug(CP2102("x", "/dev/ttyUSB9", "1-1.9", "01A2B3C4D5"));
-    for (unsigned i = 0; i < 5; i++) {
-        char key[8], path[32], port[16];
-        snprintf(key, sizeof key, "k%u", i);
-        snprintf(path, sizeof path, "/dev/ttyUSB%u", i);
-        snprintf(port, sizeof port, "1-1.%u", i);
-        plug(CH340(key, path, port));
-    }
-    assert_int_equal(accept("usb:10c4:ea60:01A2B3C4D5", "BARN-01"), 0);
-    unplug("x");
-    for (unsigned i = 0; i < 5; i++) {
-        char key[8];
-        snprintf(key, sizeof key, "k%u", i);
-        unplug(key);
-    }
-    advance(1500);
-    forget_events();
-    plug(CP2102("y", "/dev/ttyUSB0", "2-1", "01A2B3C4D5")); /* at another hub */
-    assert_int_equal(events_of("link.up(BARN-01"), 1);
-}
-
 static void usb_and_network_are_joined_by_address(void **state)
 {
     start();
@@ -527,118 +455,6 @@ static void the_same_address_twice_is_asked_and_joined_by_hand(void **state)
     hang_up("/dev/ttyUSB0");
     assert_string_equal(status_of("BARN-01"), "idle");
     assert_string_equal(status_of("BARN-02"), "offline");
-}
-
-static void plug_hub(unsigned n, bool backwards)
-{
-    for (unsigned i = 0; i < n; i++) {
-        unsigned at = backwards ? n - 1 - i : i;
-        char key[16], path[32], port[32], hub[16];
-        snprintf(key, sizeof key, "k%u", at);
-        snprintf(path, sizeof path, "/dev/ttyUSB%u", i);
-        snprintf(port, sizeof port, "1-1.%u.%u", at / 4 + 1, at % 4 + 1);
-        snprintf(hub, sizeof hub, "1-1.%u", at / 4 + 1);
-        plug(&(struct board){
-            .key = key, .path = path, .port = port, .vid = "1a86", .pid = "7523", .hub = hub});
-    }
-}
-
-static void unplug_hub(unsigned n)
-{
-    for (unsigned i = 0; i < n; i++) {
-        char key[16];
-        snprintf(key, sizeof key, "k%u", i);
-        unplug(key);
-    }
-}
-
-static void forty_at_once_and_back_in_another_order(void **state)
-{
-    start();
-    plug_hub(40, false);
-    assert_int_equal(t.n_opened, 40);
-    for (unsigned i = 0; i < 20; i++) { /* half of them are known */
-        char key[32], name[16];
-        snprintf(key, sizeof key, "port:1-1.%u.%u", i / 4 + 1, i % 4 + 1);
-        snprintf(name, sizeof name, "BARN-%02u", i);
-        assert_int_equal(accept(key, name), 0);
-    }
-    forget_events();
-    unplug_hub(40);
-    advance(1500);
-    assert_int_equal(events_of("ports.lost"), 1);
-    assert_non_null(strstr(t.events, "40 ports of hub 1-1 "));
-    plug_hub(40, true);
-    advance(500);
-    assert_int_equal(events_of("ports.back"), 1);
-    assert_non_null(strstr(t.events, "40 of 40"));
-    assert_string_equal(who("/dev/ttyUSB39"), "BARN-00");
-    assert_string_equal(who("/dev/ttyUSB20"), "BARN-19");
-    assert_int_equal(herd_count(t.herd), 40);
-    advance(3000);
-    assert_int_equal(events_of("link."), 0);
-    assert_int_equal(events_of("miner.status"), 0);
-    assert_int_equal(events_of("device."), 0);
-    forget_events();
-    unplug("k7"); /* and everything is as always again */
-    advance(1250);
-    assert_int_equal(events_of("link.down"), 1);
-}
-
-static void who_does_not_come_back_is_counted(void **state)
-{
-    start();
-    plug_hub(6, false);
-    forget_events();
-    unplug_hub(6);
-    advance(1500);
-    plug_hub(4, false);
-    advance(9000);
-    assert_int_equal(events_of("ports.back"), 0);
-    advance(2000);
-    assert_non_null(strstr(t.events, "4 of 6"));
-    assert_int_equal(events_of("link."), 0);
-    forget_events();
-    plug_hub(6, false); /* later: each for itself */
-    assert_int_equal(events_of("link.up"), 2);
-}
-
-static void four_are_not_many(void **state)
-{
-    start();
-    plug_hub(4, false);
-    forget_events();
-    unplug_hub(4);
-    advance(1500);
-    assert_int_equal(events_of("ports.lost"), 0);
-    assert_int_equal(events_of("link.down"), 4);
-    assert_int_equal(events_of("device.lost"), 4);
-}
-
-static void a_port_that_flaps_is_told_once(void **state)
-{
-    two_boards();
-    for (int i = 0; i < 20; i++) {
-        unplug("k2");
-        advance(1000);
-        plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
-        advance(1000);
-    }
-    assert_int_equal(events_of("port.flapping(BARN-01"), 1);
-    assert_true(t.n_attached < 10); /* and it is opened ever more rarely */
-    assert_null(opened_at("/dev/ttyUSB0"));
-    advance(30000);
-    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
-    assert_true(events_of("link.down") <= 5);
-    forget_events();
-    advance(31000); /* a minute of quiet: how it stands now */
-    assert_int_equal(events_of("link.up(BARN-01"), 1);
-    unplug("k2"); /* and it is as any other again */
-    advance(1250);
-    assert_int_equal(events_of("link.down(BARN-01"), 1);
-    assert_int_equal(events_of("port.flapping"), 0);
-    plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
-    assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
 }
 
 static void hostile_texts_break_nothing(void **state)
@@ -780,8 +596,6 @@ static void strangers_keep_their_miner_over_a_restart(void **state)
     assert_int_equal(miner_id(herd_miner_by_name(t.herd, "1-1.2")), id);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, found_setup, found_teardown)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -790,8 +604,6 @@ int main(void)
         TEST(a_boot_loader_is_never_opened),
         TEST(what_is_ignored_stays_closed),
         TEST(unplugged_is_not_an_error_and_both_orders_end_the_same),
-        TEST(a_hang_up_and_a_removal_are_one),
-        TEST(a_quick_replug_is_told_as_two),
         TEST(renumbered_in_place),
         TEST(a_serial_number_is_known_at_any_port_and_after_a_restart),
         TEST(equal_serial_numbers_are_told_by_their_ports),
@@ -808,13 +620,8 @@ int main(void)
         TEST(a_number_in_the_file_is_no_identity),
         TEST(the_board_of_another_at_a_configured_path_is_asked),
         TEST(a_configured_miner_has_its_address_too),
-        TEST(who_moved_during_a_brown_out_is_told),
         TEST(usb_and_network_are_joined_by_address),
         TEST(the_same_address_twice_is_asked_and_joined_by_hand),
-        TEST(forty_at_once_and_back_in_another_order),
-        TEST(who_does_not_come_back_is_counted),
-        TEST(four_are_not_many),
-        TEST(a_port_that_flaps_is_told_once),
         TEST(hostile_texts_break_nothing),
         TEST(there_is_an_end_to_strangers),
         TEST(two_ttys_of_one_chip_are_two),
