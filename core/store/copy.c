@@ -87,6 +87,8 @@ static int copy_rows(sqlite3_stmt *row, void *arg)
     const char *name = (const char *)sqlite3_column_text(row, 0);
     if (!c->with_logs && (str_eq(name, "miner_logs") || str_eq(name, "log_index")))
         return SQLITE_OK;
+    if (str_eq(name, "sessions")) /* who logged out must not be logged in again by a restore */
+        return SQLITE_OK;
     /* REPLACE: log_state has its row already */
     return exec_with(c->db, "INSERT OR REPLACE INTO main.\"%w\" SELECT * FROM live.\"%w\"", name,
                      name);
