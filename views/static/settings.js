@@ -114,7 +114,10 @@ function reveal(field) {
 /** A form that came: of the page, or in a dialog. */
 function sheet_start(root) {
     for (const field of root.querySelectorAll("[data-reveals]")) reveal(field);
-    for (const field of root.querySelectorAll("[data-check-address]")) if (field.value) check_soon(field);
+    for (const field of root.querySelectorAll("[data-check-address]")) {
+        check_line(field); // at once: what comes later does not move what is below
+        if (field.value) check_soon(field);
+    }
 }
 
 // ---- tokens ---------------------------------------------------------------------------------------
