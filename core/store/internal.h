@@ -127,6 +127,7 @@ struct get { /* a roll-up query, and then its rows; or a copy that is asked for 
     uint32_t period_s, metric;
     char *metric_name;
     int64_t from_ms, to_ms, asked_us;
+    uint64_t after; /* of a copy: when so many batches are finished */
     shep_rollup_fn fn;
     void *arg;
     struct shep_rollup *rows;

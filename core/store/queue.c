@@ -133,6 +133,7 @@ void queue_ask(struct queue *q, struct get *get)
 {
     get->asked_us = real_mono_us();
     pthread_mutex_lock(&q->lock);
+    get->after = q->n_in;
     *q->gets_last = get;
     q->gets_last = &get->next;
     pthread_cond_signal(&q->wake);
@@ -149,13 +150,25 @@ static struct batch *take_first(struct queue *q)
     return batch;
 }
 
-static struct get *take_get(struct queue *q)
+/* A question waits for what was handed over before it, but not long; a copy as long as it takes. */
+static bool get_due(const struct queue *q, const struct get *get, int64_t now_us)
 {
-    struct get *get = q->gets;
+    if (get->copy)
+        return q->n_out >= get->after;
+    return !q->first || now_us - get->asked_us > GET_WAITS_US;
+}
+
+/* The first that is due; failing: the file cannot be written, so nothing is waited for. */
+static struct get *take_get(struct queue *q, int64_t now_us, bool failing)
+{
+    struct get **at = &q->gets;
+    while (*at && !failing && !get_due(q, *at, now_us))
+        at = &(*at)->next;
+    struct get *get = *at;
     if (get) {
-        q->gets = get->next;
-        if (!q->gets)
-            q->gets_last = &q->gets;
+        *at = get->next;
+        if (!*at)
+            q->gets_last = at;
         get->next = NULL;
     }
     return get;
@@ -189,13 +202,13 @@ static enum queue_says look(struct queue *q, int64_t now_us, struct batch **batc
 {
     if (filling_due(q, now_us))
         seal(q);
-    if (q->first && !(q->gets && now_us - q->gets->asked_us > GET_WAITS_US)) {
+    if ((*get = take_get(q, now_us, false)))
+        return QUEUE_GET;
+    if (q->first) {
         *batch = take_first(q);
         q->taken_us = now_us;
         return QUEUE_BATCH;
     }
-    if ((*get = take_get(q)))
-        return QUEUE_GET;
     return q->closing ? QUEUE_CLOSED : QUEUE_TIME;
 }
 
@@ -265,7 +278,7 @@ struct get *queue_pause(struct queue *q, int64_t pause_ms)
     struct get *get = NULL;
     pthread_mutex_lock(&q->lock);
     int64_t begun_us = real_mono_us(), until_us = begun_us + pause_ms * 1000;
-    while (!(get = take_get(q))) {
+    while (!(get = take_get(q, 0, true))) {
         if (q->closing && until_us > begun_us + CLOSING_PAUSE_US)
             until_us = begun_us + CLOSING_PAUSE_US;
         if (real_mono_us() >= until_us)

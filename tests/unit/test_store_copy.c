@@ -117,6 +117,32 @@ static void a_copy_is_whole(void **state)
     free(few);
 }
 
+/* However much waits to be written: a copy is of all that was handed over before. */
+static void a_copy_waits_for_what_was_before(void **state)
+{
+    struct fix *fix = *state;
+    struct answer answer = {0};
+    sqlite3 *db = NULL;
+    fix_open(fix);
+    char *copy = fix_path(fix, "copy.db"), *path = fix_path(fix, "shepherd.db");
+    flush(fix);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+    fill(fix, 20000); /* ten batches; the first waits for the lock */
+    store_copy(fix->store, copy, true, on_copy, &answer);
+    int64_t until = wait_clock_ms() + 1300; /* a question would not wait that long */
+    while (wait_clock_ms() < until)
+        loop_run_once(fix->loop, 10);
+    assert_int_equal(answer.n, 0);
+    assert_int_equal(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    WAIT_FOR(fix, answer.n == 1);
+    assert_int_equal(answer.err, 0);
+    assert_int_equal(sql_int_at(copy, "SELECT count(*) FROM miner_logs"), 20000);
+    free(copy);
+    free(path);
+}
+
 /* A copy in the place of the old file: ids of lines go on. */
 static void a_copy_can_take_the_place(void **state)
 {
@@ -394,6 +420,7 @@ int main(int argc, char **argv)
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_copy_is_whole),
+        TEST(a_copy_waits_for_what_was_before),
         TEST(a_copy_can_take_the_place),
         TEST(a_copy_has_tables_of_people),
         TEST(a_copy_that_fails_leaves_nothing),
