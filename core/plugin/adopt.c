@@ -119,13 +119,17 @@ void stranger_retire(struct member *stranger, const struct member *into)
     int64_t id = miner_id(miner);
     if (stranger->origin != MINER_FOUND || !LIST_EMPTY(&stranger->ways))
         return;
+    char gone[ID_NAME_MAX];
+    snprintf(gone, sizeof gone, "%.40s~%lld", miner_name(miner), (long long)id);
     known_forget_miner(plugins, id, "");
     member_free(stranger);
     herd_miner_remove(plugins->env.herd, miner);
-    if (into)
+    if (into) {
         store_miner_merge(plugins->env.store, id, miner_id(into->miner));
-    else
+    } else { /* the next stranger at this port must not get its name, and with it its history */
+        store_miner_rename(plugins->env.store, id, gone);
         store_miner_remove(plugins->env.store, id);
+    }
 }
 
 int plugins_found_ignore(struct plugins *plugins, const char *key, bool ignored)

@@ -81,6 +81,17 @@ static void what_is_ignored_stays_closed(void **state)
     assert_int_equal(t.n_opened, 1);
 }
 
+static void the_next_stranger_at_a_port_has_a_history_of_its_own(void **state)
+{
+    start();
+    plug(CH340("k", "/dev/ttyUSB0", "1-1.2"));
+    assert_int_equal(plugins_found_listen(&t.plugins, "port:1-1.2", NULL), 0);
+    int64_t first = miner_id(herd_miner_by_name(t.herd, "1-1.2"));
+    assert_int_equal(plugins_found_ignore(&t.plugins, "port:1-1.2", true), 0);
+    assert_int_equal(plugins_found_listen(&t.plugins, "port:1-1.2", NULL), 0);
+    assert_int_not_equal(miner_id(herd_miner_by_name(t.herd, "1-1.2")), first);
+}
+
 static void unplugged_is_not_an_error_and_both_orders_end_the_same(void **state)
 {
     two_boards();
@@ -603,6 +614,7 @@ int main(void)
         TEST(nothing_is_opened_unasked),
         TEST(a_boot_loader_is_never_opened),
         TEST(what_is_ignored_stays_closed),
+        TEST(the_next_stranger_at_a_port_has_a_history_of_its_own),
         TEST(unplugged_is_not_an_error_and_both_orders_end_the_same),
         TEST(renumbered_in_place),
         TEST(a_serial_number_is_known_at_any_port_and_after_a_restart),
