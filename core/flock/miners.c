@@ -5,6 +5,8 @@
 
 #include "util/log.h"
 
+#include <sys/stat.h>
+
 int miner_find(const struct flock *flock, int64_t id, struct miner **out, char why[FLOCK_WHY_MAX])
 {
     *out = herd_miner_by_id(flock->herd, id);
@@ -46,11 +48,11 @@ struct port_look {
 
 static bool same_port(const char *a, const char *b)
 {
-    char *x = a ? realpath(a, NULL) : NULL, *y = b ? realpath(b, NULL) : NULL;
-    bool same = str_eq(a, b) || (x && str_eq(x, y));
-    free(x);
-    free(y);
-    return a && same;
+    struct stat sa, sb;
+    if (!a || !b)
+        return false;
+    return strcmp(a, b) == 0 || (stat(a, &sa) == 0 && stat(b, &sb) == 0 && S_ISCHR(sa.st_mode) &&
+                                 S_ISCHR(sb.st_mode) && sa.st_rdev == sb.st_rdev);
 }
 
 static void look_at_found(const struct plugin_found *found, void *arg)
