@@ -409,7 +409,7 @@ static void fail_each(struct fix *fix, enum fault kind, bool merge)
     enum { N = 300 };
     int tried = 0;
     log_set_level((enum shep_log) - 1); /* the complaints are many, and tested for elsewhere */
-    for (int nth = 1;; nth += 1 + nth / 4, tried++) {
+    for (int nth = 1;; nth += 1 + nth / 2, tried++) {
         fix_open(fix);
         fill(fix, N);
         flush(fix);
