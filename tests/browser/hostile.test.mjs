@@ -90,7 +90,8 @@ async function stored(text) {
 async function assert_unhurt(page) {
     assert.deepEqual(page.wrong, []);
     for (const frame of page.frames()) {
-        assert.equal(new URL(frame.url() === "about:blank" ? daemon.url : frame.url()).origin, daemon.url, frame.url());
+        const is_empty = ["", "about:blank"].includes(frame.url());
+        assert.equal(new URL(is_empty ? daemon.url : frame.url()).origin, daemon.url, frame.url());
         const found = await frame.evaluate(() => ({
             pwned: window.pwned === undefined ? null : String(window.pwned),
             elements: document.querySelectorAll("img, [onerror], [onload], script:not([src])").length,
@@ -240,3 +241,86 @@ for (const route of ["/dash/matrix", "/dash/nerdminer?screen=grid"]) {
         await assert_unhurt(page);
     });
 }
+
+// ---- what people manage ---------------------------------------------------------------------------
+
+const PASSWORD = "correct horse";
+const MANAGED = ["/config#miners", "/config#pools", "/config#addresses", "/config#access", "/config#backup", "/config/miner/:id", "/config/pool?id=1",
+    "/config/address?id=1", "/config/user", "/details/miner/:id", "/details", "/", "/summary", "/kiosk"];
+let cookies, managed_id;
+
+async function post(route, fields, headers = {}) {
+    const reply = await fetch(daemon.url + route, {
+        method: "POST",
+        headers: { "Content-Type": "application/json", Accept: "application/json", ...headers },
+        body: JSON.stringify(fields),
+    });
+    return { status: reply.status, set: reply.headers.getSetCookie(), ...(await reply.json()) };
+}
+
+/** Everything that a person, a CSV or a pool may have written, and the first admin, who sees all of it. */
+async function manage() {
+    if (cookies) return;
+    const words = { location: TEXTS[0], group: TEXTS[1].slice(0, 60), notes: TEXTS.join("\n"), tags: TEXTS[0].slice(0, 30), chipset: TEXTS[2], version: TEXTS[3] };
+    assert.equal((await post("/miners/add", { name: "MANAGED", source: "serial", path: "/dev/ttyUSB9", ...words })).status, 200);
+    managed_id = (await daemon.json("/api/herd_data")).miners_list.find((miner) => miner.miner_id === "MANAGED").id;
+    assert.equal((await post("/pools/add", { pool_name: TEXTS[0], pool_url: "a.b", pool_port: 1, pool_user: TEXTS[1], pool_pass: TEXTS[2] })).status, 200);
+    const address = { coin_ticker: "BTC", address: "bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq", label: TEXTS[1] };
+    assert.equal((await post("/addresses/add", address)).status, 200);
+    const { code } = await daemon.json("/api/setup");
+    const made = await post("/setup", { code, password: PASSWORD });
+    assert.equal(made.status, 200);
+    cookies = made.set.map((line) => line.split(";")[0].split("=")).filter(([, value]) => value).map(([name, value]) => ({ name, value, url: daemon.url }));
+    const token = await post("/tokens/add", { name: TEXTS[0], role: "viewer", password: PASSWORD });
+    assert.ok([200, 400].includes(token.status), token.message);
+    assert.equal((await post(`/miners/expect/${managed_id}`, { address: "<img src=x>", pool: "<img>:1", password: PASSWORD })).status, 200);
+}
+
+async function open_as_admin(t, route) {
+    await manage();
+    const page = await open(t, "/login");
+    await page.context().addCookies(cookies);
+    await page.goto(daemon.url + route.replace(":id", managed_id));
+    await settled(page);
+    return page;
+}
+
+for (const route of MANAGED) {
+    test(`${route}: what was written in forms is text for an admin too`, async (t) => {
+        await assert_unhurt(await open_as_admin(t, route));
+    });
+}
+
+test("dialogs of hostile miners, pools and addresses open, and hold the texts in their fields", async (t) => {
+    const page = await open_as_admin(t, "/config#pools");
+    for (const [pane, wanted] of [["pools", TEXTS[0]], ["addresses", TEXTS[1]], ["miners", TEXTS[0]]]) {
+        await page.goto(`${daemon.url}/config#${pane}`);
+        await settled(page);
+        const row = pane === "miners" ? page.locator("#miners tr", { hasText: "MANAGED" }) : page.locator(`#${pane} tbody tr`).first();
+        await row.getByRole("link", { name: /^Change/ }).first().click();
+        await until(page, (text) => [...document.querySelectorAll("dialog[open] input")].some((field) => field.value === text), wanted);
+        await assert_unhurt(page);
+        await page.keyboard.press("Escape");
+    }
+});
+
+test("what the daemon answers to a hostile form is text: at its field, in a toast, in a flash", async (t) => {
+    const page = await open_as_admin(t, "/config/pool");
+    await page.getByLabel("Name").fill(TEXTS[0]); // there is one of that name
+    await page.locator("[name=pool_url]").fill("a.b");
+    await page.locator("[name=pool_port]").fill("1");
+    await page.locator("main form [type=submit], main form button:not([type=button])").first().click();
+    await until(page, (text) => document.querySelector("#toasts").textContent.includes(text), TEXTS[0]);
+    page.wrong = page.wrong.filter((what) => !/409/.test(what));
+    await assert_unhurt(page);
+    for (const text of TEXTS) {
+        await page.context().addCookies([{ name: "shepherd_flash", value: encodeURIComponent(`error:${text}`), url: daemon.url }]);
+        await page.goto(`${daemon.url}/config`);
+        await until(page, (wanted) => document.querySelector("#toasts").textContent.includes(wanted), text);
+        await assert_unhurt(page);
+    }
+    await page.context().addCookies([{ name: "shepherd_flash", value: "%ff%zz", url: daemon.url }]);
+    await page.goto(`${daemon.url}/config`);
+    await settled(page);
+    await assert_unhurt(page);
+});
