@@ -8,3 +8,5 @@ shep_unit_test(store_people LINK shep_store PkgConfig::SQLITE)
 shep_unit_test(store_copy LINK shep_store PkgConfig::SQLITE)
 shep_unit_test(store_chores LINK shep_store PkgConfig::SQLITE)
 shep_unit_test(store_python LINK shep_store PkgConfig::SQLITE)
+# Many small databases, each synced: slow where the disk is.
+set_tests_properties(unit_store_chores unit_store_python PROPERTIES TIMEOUT 300)
