@@ -434,6 +434,23 @@ test("backup, changes, restore: looked into, typed, and everything is as it was"
     nothing_wrong(page);
 });
 
+test("without script the same forms post, and lead back to their section", async (t) => {
+    const plain = daemon_make(); // who sits at this computer may manage without a login
+    t.after(() => plain.remove());
+    await plain.start();
+    const context = await browser.newContext({ javaScriptEnabled: false });
+    t.after(() => context.close());
+    const page = await context.newPage();
+    await page.goto(`${plain.url}/config#addresses`);
+    await page.getByRole("link", { name: "Add an address" }).click();
+    await page.getByLabel("Address").fill(WALLET);
+    await page.getByRole("button", { name: "Add" }).click();
+    await page.waitForURL(/\/config#addresses$/);
+    await page.getByRole("cell", { name: WALLET }).waitFor();
+    assert.ok(await page.getByRole("heading", { name: "Coin addresses" }).isVisible());
+    assert.ok(await page.getByRole("heading", { name: "Make a backup" }).isHidden());
+});
+
 // ---- looks ------------------------------------------------------------------------------------------
 
 test("all sections and sheets at every size: nothing overflows, axe-core finds nothing", async () => {
