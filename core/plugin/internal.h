@@ -174,6 +174,8 @@ void members_close(struct plugins *plugins);
 struct known *known_find(const struct plugins *plugins, const char *key);
 /* The member's entry names this key. */
 void known_claim(struct plugins *plugins, const char *key, const struct member *member);
+/* Its entry names another one now: a key that somebody typed is not kept for ever. */
+void known_renounce(struct plugins *plugins, const char *key, const struct member *member);
 /* Writes it through. found NULL: nothing is known but the key. */
 void known_put(struct plugins *plugins, const char *key, const struct found *found,
                int64_t miner_id, bool present);

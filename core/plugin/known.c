@@ -164,6 +164,13 @@ void known_claim(struct plugins *plugins, const char *key, const struct member *
     row->miner_id = miner_id(member->miner); /* written when it is plugged in */
 }
 
+void known_renounce(struct plugins *plugins, const char *key, const struct member *member)
+{
+    const struct known *row = known_find(plugins, key);
+    if (row && row->miner_id == miner_id(member->miner) && !is_present(plugins, key))
+        known_forget(plugins, key);
+}
+
 void known_close(struct plugins *plugins)
 {
     while (plugins->n_known)

@@ -197,6 +197,9 @@ int plugins_miner_put(struct plugins *plugins, const json_t *entry, enum miner_o
         *member = (struct member){.plugins = plugins, .name = shep_strdup(name)};
         LIST_INSERT_HEAD(&plugins->members, member, link);
     }
+    const char *before = member_text(member, "device");
+    if (before && !str_eq(before, text_of(entry, "device")))
+        known_renounce(plugins, before, member);
     free(member->parser);
     json_decref(member->entry);
     member->miner = miner;

@@ -526,6 +526,22 @@ static void plug_ftdi(const char *path, unsigned unit)
                          .unit = unit});
 }
 
+static void typed_keys_are_not_kept_for_ever(void **state)
+{
+    start();
+    size_t before = t.plugins.n_known;
+    for (int i = 0; i < 200; i++) {
+        json_t *entry = json_pack("{s:s, s:s}", "id", "BARN-01", "source", "opener");
+        char key[32];
+        snprintf(key, sizeof key, "mac:%012x", i);
+        json_object_set_new(entry, "device", json_string(key));
+        assert_int_equal(plugins_miner_put(&t.plugins, entry, MINER_FROM_DB), 0);
+        json_decref(entry);
+    }
+    assert_int_equal(t.plugins.n_known, before + 1);
+    assert_non_null(known_find(&t.plugins, "mac:0000000000c7"));
+}
+
 static void two_ttys_of_one_chip_are_two(void **state)
 {
     char first[ID_NAME_MAX];
@@ -636,6 +652,7 @@ int main(void)
         TEST(the_same_address_twice_is_asked_and_joined_by_hand),
         TEST(hostile_texts_break_nothing),
         TEST(there_is_an_end_to_strangers),
+        TEST(typed_keys_are_not_kept_for_ever),
         TEST(two_ttys_of_one_chip_are_two),
         TEST(an_old_finder_knows_nothing_of_new_fields),
         TEST(a_typed_path_is_the_device_wherever_it_goes),
