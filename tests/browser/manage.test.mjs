@@ -443,7 +443,7 @@ test("without script the same forms post, and lead back to their section", async
     const page = await context.newPage();
     await page.goto(`${plain.url}/config#addresses`);
     await page.getByRole("link", { name: "Add an address" }).click();
-    await page.getByLabel("Address").fill(WALLET);
+    await page.getByRole("textbox", { name: "Address" }).fill(WALLET);
     await page.getByRole("button", { name: "Add" }).click();
     await page.waitForURL(/\/config#addresses$/);
     await page.getByRole("cell", { name: WALLET }).waitFor();
