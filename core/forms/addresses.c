@@ -3,12 +3,6 @@
 
 #include "coin/coin.h"
 
-static const char *address_of(const json_t *row)
-{
-    const char *address = json_string_value(json_object_get(row, "address"));
-    return address ? address : "?";
-}
-
 /* "at": where the wrong characters are, for a page that marks them. */
 static json_t *places_json(const struct coin_verdict *verdict)
 {
@@ -76,13 +70,7 @@ static void put(struct ask *ask, const char *action, const char *good)
             json_object_set_new(extra, "field", json_string("address"));
         ask_answer(ask, rc, why, extra);
     } else {
-        json_t *now = ask_row_dup(ask, "addresses", id);
-        char *before = old ? ask_words_dup(old) : NULL, *after = ask_words_dup(now);
-        ask_audit(ask, action, address_of(now), before, after);
-        free(before);
-        free(after);
-        json_decref(now);
-        ask_answer(ask, 0, good, json_pack("{s:I}", "id", (json_int_t)id));
+        ask_row_put(ask, action, "addresses", "address", old, id, good);
     }
     json_decref(old);
 }
@@ -106,13 +94,11 @@ static void delete_address(struct ask *ask)
     char why[FLOCK_WHY_MAX];
     json_t *old = ask_row_dup(ask, "addresses", ask->id);
     int rc = flock_address_delete(ask->forms->conf.flock, ask->id, why);
-    if (rc == 0) {
-        char *before = ask_words_dup(old);
-        ask_audit(ask, "address.delete", address_of(old), before, NULL);
-        free(before);
-    }
+    if (rc)
+        ask_answer(ask, rc, why, NULL);
+    else
+        ask_row_deleted(ask, "address.delete", "address", old, "Address successfully deleted.");
     json_decref(old);
-    ask_answer(ask, rc, rc ? why : "Address successfully deleted.", NULL);
 }
 
 const struct form_route addresses_routes[] = {

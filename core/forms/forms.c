@@ -99,6 +99,33 @@ json_t *ask_row_dup(const struct ask *ask, const char *what, int64_t id)
     return found;
 }
 
+static const char *row_title(const json_t *row, const char *title)
+{
+    const char *text = json_string_value(json_object_get(row, title));
+    return text ? text : "?";
+}
+
+void ask_row_put(struct ask *ask, const char *action, const char *what, const char *title,
+                 const json_t *old, int64_t id, const char *good)
+{
+    json_t *now = ask_row_dup(ask, what, id);
+    char *before = old ? ask_words_dup(old) : NULL, *after = ask_words_dup(now);
+    ask_audit(ask, action, row_title(now, title), before, after);
+    free(before);
+    free(after);
+    json_decref(now);
+    ask_answer(ask, 0, good, json_pack("{s:I}", "id", (json_int_t)id));
+}
+
+void ask_row_deleted(struct ask *ask, const char *action, const char *title, const json_t *old,
+                     const char *good)
+{
+    char *before = ask_words_dup(old);
+    ask_audit(ask, action, row_title(old, title), before, NULL);
+    free(before);
+    ask_answer(ask, 0, good, NULL);
+}
+
 /* ---- answers ---- */
 
 static void ask_free(struct ask *ask)

@@ -72,6 +72,12 @@ void ask_audit(const struct ask *ask, const char *action, const char *subject, c
 char *ask_words_dup(const json_t *object);
 /* A row of flock_json(): "miners" by id, others by their id; owned; NULL: none. */
 json_t *ask_row_dup(const struct ask *ask, const char *what, int64_t id);
+/* A row of `what` was put (deleted: row id is gone) and was `old` before, which may be NULL: the
+ * audit, by the text of its column `title`, and the answer with its id. */
+void ask_row_put(struct ask *ask, const char *action, const char *what, const char *title,
+                 const json_t *old, int64_t id, const char *good);
+void ask_row_deleted(struct ask *ask, const char *action, const char *title, const json_t *old,
+                     const char *good);
 void reply_cookie(struct http_request *request, const char *name, const char *value,
                   const char *attributes);
 /* GET handlers get the request itself. */

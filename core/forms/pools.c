@@ -30,17 +30,10 @@ static void put(struct ask *ask, const char *action, const char *good)
     int64_t id = ask->id;
     int rc = flock_pool_put(ask->forms->conf.flock, id, fields, &id, why);
     json_decref(fields);
-    if (rc) {
+    if (rc)
         ask_answer(ask, rc, why, NULL);
-    } else {
-        json_t *now = ask_row_dup(ask, "pools", id);
-        char *before = old ? ask_words_dup(old) : NULL, *after = ask_words_dup(now);
-        ask_audit(ask, action, name_of(now), before, after);
-        free(before);
-        free(after);
-        json_decref(now);
-        ask_answer(ask, 0, good, json_pack("{s:I}", "id", (json_int_t)id));
-    }
+    else
+        ask_row_put(ask, action, "pools", "pool_name", old, id, good);
     json_decref(old);
 }
 
@@ -63,13 +56,11 @@ static void delete_pool(struct ask *ask)
     char why[FLOCK_WHY_MAX];
     json_t *old = ask_row_dup(ask, "pools", ask->id);
     int rc = flock_pool_delete(ask->forms->conf.flock, ask->id, why);
-    if (rc == 0) {
-        char *before = ask_words_dup(old);
-        ask_audit(ask, "pool.delete", name_of(old), before, NULL);
-        free(before);
-    }
+    if (rc)
+        ask_answer(ask, rc, why, NULL);
+    else
+        ask_row_deleted(ask, "pool.delete", "pool_name", old, "Pool successfully deleted.");
     json_decref(old);
-    ask_answer(ask, rc, rc ? why : "Pool successfully deleted.", NULL);
 }
 
 static void set_active(struct ask *ask)

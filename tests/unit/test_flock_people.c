@@ -249,6 +249,19 @@ static void edits_keep_the_rest(void **state)
     assert_int_equal(edit(id + 7, "{\"name\":\"C\"}"), SHEP_E_GONE);
 }
 
+static void a_merge_keeps_the_best(void **state)
+{
+    int64_t at_ms;
+    assert_int_equal(add("{\"name\":\"A\",\"source\":\"serial\",\"path\":\"/dev/x\"}"), 0);
+    assert_int_equal(add("{\"name\":\"B\",\"source\":\"serial\",\"path\":\"/dev/y\"}"), 0);
+    herd_restore_best(miner("A"), 812, 5000);
+    herd_restore_best(miner("B"), 9, 6000);
+    assert_int_equal(flock_miner_merge(t.flock, miner_id(miner("A")), miner_id(miner("B")), why),
+                     0);
+    assert_null(herd_miner_by_name(t.herd, "A"));
+    assert_true(miner_best_ever(miner("B"), &at_ms) == 812 && at_ms == 5000);
+}
+
 static void file_miners_stay(void **state)
 {
     json_t *entry = fields("{\"id\":\"F\",\"source\":\"serial\",\"path\":\"/dev/f\"}");
@@ -468,6 +481,7 @@ int main(void)
         WITH_FLOCK(what_is_wrong_is_said),
         WITH_FLOCK(a_path_that_is_no_port_is_an_admins),
         WITH_FLOCK(edits_keep_the_rest),
+        WITH_FLOCK(a_merge_keeps_the_best),
         WITH_FLOCK(file_miners_stay),
         WITH_FLOCK(names_are_suggested),
         WITH_FLOCK(a_difference_rings_once),
