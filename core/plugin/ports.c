@@ -238,28 +238,13 @@ static void tell_back(struct ports *ports)
     ports->back_ms = 0;
 }
 
-/* Is one of those that are back still to be opened? They are opened one after the other, and what
- * happens to them until then belongs to the one event. */
-static bool is_opening(const struct ports *ports)
-{
-    const struct plugins *plugins = ports->plugins;
-    for (size_t i = 0; i < plugins->n_found; i++) {
-        const struct found *found = plugins->found[i];
-        const struct port *port = find(ports->plugins, found->facts.place);
-        if (port && port->state == BACK && found->way && found->way->attached && !found->way->up)
-            return true;
-    }
-    return false;
-}
-
 static void tick_many(struct ports *ports, int64_t now_ms)
 {
     if (ports->many && !ports->many_told && now_ms - ports->last_ms >= MANY_WITHIN_MS)
         tell_lost(ports);
     if (!ports->many || !ports->many_told || !ports->back_ms)
         return;
-    bool all = count(ports, LOST, false) == 0 && !is_opening(ports);
-    if (all || now_ms - ports->back_ms >= BACK_WITHIN_MS)
+    if (count(ports, LOST, false) == 0 || now_ms - ports->back_ms >= BACK_WITHIN_MS)
         tell_back(ports);
 }
 
