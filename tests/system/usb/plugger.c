@@ -30,14 +30,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <termios.h>
 #include <time.h>
 #include <umockdev.h>
 #include <unistd.h>
 
-enum { BOARDS = 128, HUBS = 64, LINE = 65536, WORDS = 16, PATH = 512, FLOOD_MS = 60000 };
+enum { BOARDS = 128, HUBS = 64, LINE = 65536, WORDS = 16, PATH = 512, WAIT_MS = 60000 };
 
 struct board {
     bool used, listed; /* listed: sysfs has it */
@@ -156,13 +157,44 @@ static void folders_make(void)
 
 /* ---- sysfs ---- */
 
-static void bed_add(const GString *text)
+/* Until a socket that hears events has room. Ten wait in it at most, and umockdev, which does not
+ * wait, ends us at the eleventh. */
+static void socket_room(const char *path)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    struct pollfd room = {.fd = fd, .events = POLLOUT};
+    snprintf(name.sun_path, sizeof name.sun_path, "%s", path);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&name, sizeof name) == 0 &&
+        poll(&room, 1, WAIT_MS) == 0)
+        fprintf(stderr, "plugger: nobody takes the events of %s\n", path);
+    if (fd >= 0)
+        close(fd);
+}
+
+static void room_wait(void)
+{
+    char pattern[PATH];
+    glob_t found;
+    snprintf(pattern, sizeof pattern, "%s/event*", root);
+    if (glob(pattern, 0, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        socket_room(found.gl_pathv[i]);
+    globfree(&found);
+}
+
+/* One paragraph, which is one event; empties the text. */
+static void bed_add(GString *text)
 {
     GError *error = NULL;
+    g_string_append(text, "\n");
+    room_wait();
     if (!umockdev_testbed_add_from_string(bed, text->str, &error)) {
         fprintf(stderr, "plugger: %s\n%s\n", error->message, text->str);
         exit(1);
     }
+    g_string_truncate(text, 0);
 }
 
 static void attribute(GString *text, const char *name, const char *value)
@@ -191,7 +223,6 @@ static void hub_need(const char *path)
         GString *text = g_string_new(NULL);
         snprintf(hubs[i], PATH, "%s", path);
         usb_device(text, path, "1d6b", "0002");
-        g_string_append(text, "\n");
         bed_add(text);
         g_string_free(text, TRUE);
         return;
@@ -245,7 +276,7 @@ static void tty_device(GString *text, const struct board *board, char *words[])
     else
         g_string_append_printf(text, "L: device=../../../%s\n", board->name);
     /* No newline at its end: with one, the bed cannot remove it again. */
-    g_string_append_printf(text, "A: dev=%d:%d\n\n", major, minor);
+    g_string_append_printf(text, "A: dev=%d:%d\n", major, minor);
 }
 
 static bool usb_is_shared(const struct board *board)
@@ -272,15 +303,16 @@ static void sysfs_add(struct board *board, char *words[])
             attribute(text, "serial", serial);
         attribute(text, "product", option(words, "product", "USB Serial"));
         attribute(text, "manufacturer", option(words, "maker", "maker"));
-        g_string_append(text, "\n");
+        bed_add(text);
     }
     interface_path(board, interface);
     g_string_append_printf(text, "P: %s\nE: DEVTYPE=usb_interface\nE: SUBSYSTEM=usb\n", interface);
     attribute(text, "bInterfaceNumber", board->iface);
-    g_string_append(text, "\n");
-    if (!strstr(board->name, "ACM"))
-        g_string_append_printf(text, "P: %s/%s\nE: SUBSYSTEM=usb-serial\n\n", interface,
-                               board->name);
+    bed_add(text);
+    if (!strstr(board->name, "ACM")) {
+        g_string_append_printf(text, "P: %s/%s\nE: SUBSYSTEM=usb-serial\n", interface, board->name);
+        bed_add(text);
+    }
     snprintf(board->tty, PATH, "%.380s/%s%stty/%s", interface,
              strstr(board->name, "ACM") ? "" : board->name, strstr(board->name, "ACM") ? "" : "/",
              board->name);
@@ -301,6 +333,7 @@ static void event_send(const struct board *board, const char *action)
 {
     char whole[PATH + 8];
     snprintf(whole, sizeof whole, "/sys%s", board->tty);
+    room_wait();
     umockdev_testbed_uevent(bed, whole, action);
 }
 
@@ -363,7 +396,7 @@ static int next_hum_ms(void)
 static size_t flood(const struct board *board, size_t total, const char *text)
 {
     size_t len = strlen(text), done = 0;
-    int64_t end = now_ms() + FLOOD_MS;
+    int64_t end = now_ms() + WAIT_MS;
     while (done < total && now_ms() < end) {
         size_t at = done % len, n = len - at < total - done ? len - at : total - done;
         struct pollfd poll_fd = {.fd = board->master, .events = POLLOUT};

@@ -42,8 +42,11 @@ def test_24_busy(bench):
     d = bench.daemon(ALL)
     m = d.wait_miner("1-1.2", lambda m: m["why"] and "in use" in m["why"], "is in use")
     assert m["status"] == "offline" and f"plugger (pid {bench.process.pid})" in m["why"], m["why"]
+    state = board.state()
+    assert (state["hupcl"], state["baud"]) == (1, -1), "the other program's port was set up under it"
     board.unlock()
     wait_for(lambda: d.miner("1-1.2")["why"] is None, "it is taken over")
+    assert (board.state()["hupcl"], board.state()["baud"]) == (0, 115200)
     board.hum(stats(55))
     says(d, "1-1.2", 55)
     with pytest.raises(AssertionError, match="error lock"):

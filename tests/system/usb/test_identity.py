@@ -1,5 +1,7 @@
 """Who is who: boards that swap, that cannot be told apart, that move. Rows 19 and 20 of the fault table."""
-from bench import CH340, CP2102, NATIVE, accept, events, found, mac_line, options_lua, says, stats, wait_events, wait_for, wait_found
+import pytest
+
+from bench import CH340, CP2102, NATIVE, accept, events, found, mac_line, options_lua, post, says, stats, wait_events, wait_for, wait_found
 
 ALL = options_lua(serial={"listen": "all"})
 MACS = ["F0:F5:BD:4A:AB:CC", "F0:F5:BD:4A:AB:D4"]
@@ -97,20 +99,20 @@ def test_20_a_serial_number_that_turns_out_to_be_shared(bench):
     wait_for(lambda: "SN-4711" in d.log and ("unique" in d.log or "share" in d.log or "same" in d.log), "it is said")
 
 
-def test_20_boards_without_a_serial_number(bench):
-    """CH340: the place tells them apart; one that moved is asked about, not guessed."""
-    one, two = bench.plug("ttyUSB0", "1-1.1"), bench.plug("ttyUSB1", "1-1.2")
+@pytest.mark.parametrize("kind,serial", [(CH340, None), (CP2102, "0001")])
+def test_20_boards_without_a_serial_number(bench, kind, serial):
+    """CH340 has none, CP2102 the same on every unit: the place tells them apart; one that moved is asked about, not guessed."""
+    one, two = bench.plug("ttyUSB0", "1-1.1", kind, serial=serial), bench.plug("ttyUSB1", "1-1.2", CH340)
     d = bench.daemon(ALL)
     ids = accepted(bench, d, {"ONE": (one, 51, None), "TWO": (two, 52, None)})
     one.unplug()
     d.wait_miner("ONE", lambda m: m["status"] == "offline", "is offline")
-    moved = bench.plug("ttyUSB0", "1-1.4", CH340)
+    moved = bench.plug("ttyUSB0", "1-1.4", kind, serial=serial)
     device = wait_found(d, "1-1.4", lambda f: f["doubt"], "is asked about")
     assert device["maybe"] == "ONE" or device["maybe"] == ids["ONE"], device
     assert device["miner"] != "ONE" and d.miner("ONE")["status"] == "offline", "it is not guessed"
     wait_events(d, "device.doubt")
     moved.wait_open().hum(stats(71))
-    from bench import post
     post(d, "/devices/assign", key=device["key"], miner_id=ids["ONE"])
     assert says(d, "ONE", 71)["id"] == ids["ONE"]
     assert found(d, "1-1.4")["doubt"] is None and found(d, "1-1.4")["miner"] == "ONE"

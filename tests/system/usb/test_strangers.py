@@ -81,7 +81,8 @@ def test_overrun(bench):
         bench.plug(f"ttyUSB{i}", f"1-1.{i}", CH340)
     bench.unmute(overrun_by=stays)
     d.process.send_signal(signal.SIGCONT)
-    wait_for(lambda: {f"1-1.{i}" for i in range(2, 9)} <= set(strays(d)), "all that came are listed")
+    wait_for(lambda: {f"1-1.{i}" for i in range(2, 9)} <= set(strays(d)), "all that came are listed",
+             deadline_s=30)  # a look at all of them is due after 60 s anyhow
     wait_for(lambda: not gone.is_open(), "what went is closed")
     assert found(d, "1-1.1") is None
     assert "socket" in d.log, d.log
