@@ -446,7 +446,7 @@ test("without script the same forms post, and lead back to their section", async
     await page.getByRole("textbox", { name: "Address" }).fill(WALLET);
     await page.getByRole("button", { name: "Add" }).click();
     await page.waitForURL(/\/config#addresses$/);
-    await page.getByRole("cell", { name: WALLET }).waitFor();
+    await page.getByRole("cell", { name: WALLET, exact: true }).waitFor();
     assert.ok(await page.getByRole("heading", { name: "Coin addresses" }).isVisible());
     assert.ok(await page.getByRole("heading", { name: "Make a backup" }).isHidden());
 });
