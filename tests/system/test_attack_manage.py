@@ -171,7 +171,7 @@ def test_a_database_that_names_files(daemon):
     db.close()
     d.start()
     assert d.miner("REAL") and d.miner("SPY") is None
-    assert "SPY: its source 'replay' is not there, or for the configuration file only" in d.log
+    wait_for(lambda: "SPY: its source 'replay' is not there, or for the configuration file only" in d.log, "it is said")
     assert b"root:x" not in d.get("/api/logs?limit=1000")[1]
 
 
@@ -212,8 +212,12 @@ def test_what_the_pulse_tells_viewers(daemon, ports):
     told = ""
     while "payout.changed" not in told:
         told += stream.readline().decode()
+    unknown = "Zz9madeup0coin7barn5flock3wool9meadow2x"  # of a coin whose addresses nobody here can tell from other words
+    pty.write(log.replace("bc1qmadeup0shepherd7barn5flock3wool9meadow2", unknown) + "\n")
+    while told.count("payout.changed") < 2:
+        told += stream.readline().decode()
     connection.close()
-    assert GOOD not in told and OTHER not in told
+    assert GOOD not in told and OTHER not in told and unknown not in told
     wait_for(lambda: any(OTHER in row[0] for row in d.rows("SELECT text FROM events WHERE event = 'payout.changed'")),
              "the event has it, for admins")
 
@@ -253,6 +257,9 @@ def test_pages_of_others(daemon):
             for cookie in ({}, {"Cookie": session}, {"Cookie": kiosk}):
                 answer = send(d, path_of(route), body, {"Content-Type": kind, **headers, **cookie})
                 assert answer.status == 403, (route, headers, cookie, answer.status)
+        own = {"Origin": f"http://127.0.0.1:{d.port}", "Content-Type": URLENCODED, "Cookie": session}
+        for token_of in ({}, {"X-Shepherd-CSRF": "A" * 43}, {"X-Shepherd-CSRF": ""}):  # of ours, but of no page of this session
+            assert send(d, path_of(route), BODIES[0][1], {**own, **token_of}).status == 403, (route, token_of)
         for cookie in (session, kiosk):  # says nothing of where it comes from
             answer = send(d, path_of(route), BODIES[0][1], {"Content-Type": URLENCODED, "Cookie": cookie})
             assert answer.status == 403, (route, cookie)
@@ -310,6 +317,9 @@ def test_roles_and_scopes(daemon):
         assert api(d, path, {"Authorization": "Bearer shp_" + "A" * 43}).status == 401, path
         for head in (viewer, {**LAN, **viewer}, {**LAN, **kiosk}):
             assert path in FOR_VIEWERS or api(d, path, head).status == 403, (path, head)
+    for head in (operator, admin):  # what does more than look is no cookie of a screen in the living room
+        screen = {**LAN, "Cookie": "shepherd_kiosk=" + head["Authorization"].split()[1], "Origin": f"http://127.0.0.1:{d.port}"}
+        assert api(d, "/pools/add", screen).status == 401 and send(d, "/kiosk", headers=screen, method="GET").status == 303
     for path, fields in {**DEAR, **FOR_ADMINS}.items():
         assert api(d, path, operator, **fields).status == 403, path
         assert api(d, path, operator_user, password=PASSWORD, **fields).status == 403, path  # not an admin's password
@@ -329,6 +339,7 @@ def test_sessions(daemon):
         answer = api(d, "/login", {**head, "Sec-Fetch-Site": "same-origin"}, user="admin", password=PASSWORD)
         assert answer.status == 200 and planted not in answer.cookies.values()
         assert api(d, "/pools/add", {**LAN, **head}).status in (401, 403)
+        assert send(d, "/config", headers={**LAN, **head}, method="GET").status == 303
     one, two = login(d), login(d)
     assert one != two
     mixed = {**LAN, "Cookie": one["Cookie"], "X-Shepherd-CSRF": two["X-Shepherd-CSRF"]}
