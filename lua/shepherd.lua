@@ -6,8 +6,9 @@
 -- A wrong argument is an error with the view's file and line.
 --
 -- `shepherd.request` is a table: `path` as it was asked for ("/details/miner/7"), `name` of the route
--- ("details/miner/[id]"), `role` ("viewer"), `locale` ("en": by `?lang=`, which every page takes, else the setting
--- `display.locale`, else what the browser asks for), and of a view named `[id]` the text `id`.
+-- ("details/miner/[id]"), `role` of who asks ("none", "viewer", "operator" or "admin"; a page is made for each role that
+-- asks, and for viewers every address is shortened before the page sees it), `locale` ("en": by `?lang=`, which every page
+-- takes, else the setting `display.locale`, else what the browser asks for), and of a view named `[id]` the text `id`.
 
 --- All miners and their totals. Depends on the herd.
 --
@@ -38,9 +39,11 @@
 
 --- The configuration, without secrets. Depends on it.
 -- @function shepherd.config()
--- @return a table as in shepherd.lua; what is not written there is not in it
+-- @return a table as in shepherd.lua; what is not written there is not in it. Besides: `flock`, what is managed in the browser
+-- ({ miners (by id, as text), pools, addresses, devices }: core/flock/flock.h, flock_json), and `access`
+-- ({ has_admin }; for admins also users, tokens, sessions)
 
---- What the daemon says of itself: memory, connections, script processes, storage. Moves every 2 s while somebody looks.
+--- What the daemon says of itself: memory, connections, script processes, storage. Moves every second while somebody looks.
 -- @function shepherd.system()
 -- @return a table; /details/system shows all of it
 
