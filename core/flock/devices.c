@@ -148,8 +148,9 @@ int flock_device_accept(struct flock *flock, const char *key, const json_t *fiel
     if (miner) {
         const char *pool = miner_text(miner, SHEP_A_POOL, NULL),
                    *wallet = miner_text(miner, SHEP_A_WALLET, NULL);
+        wallet = wallet ? wallet : field(fields, "wallet_address");
         expect_as_said(flock, miner_id(miner), pool ? pool : field(fields, "pool_url"),
-                       wallet ? wallet : field(fields, "wallet_address"), "accepted");
+                       wallet && wallet[0] ? newcomer_address(flock, wallet) : NULL, "accepted");
         if (id_out)
             *id_out = miner_id(miner);
         flock_touch(flock);

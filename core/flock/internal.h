@@ -92,6 +92,12 @@ struct expected *expected_find(const struct flock *flock, int64_t miner_id);
 /* What a miner said when people took it in is what it should say: only when nothing is expected. */
 void expect_as_said(struct flock *flock, int64_t miner_id, const char *pool, const char *address,
                     const char *who);
+/* What a newcomer should pay to: the address that it says, if somebody here should pay there or
+ * nobody is watched yet. Else the one that most should pay to (those that were deleted count too):
+ * then the guard rings. Who has a board deleted and taken in again under another name gets no other
+ * address past it so; that an address is saved counts for nothing, since saving asks for no
+ * password. Borrowed. */
+const char *newcomer_address(const struct flock *flock, const char *said);
 void expected_drop(struct flock *flock, int64_t miner_id);
 /* What one miner should mine for is expected of another one, unless that has an expectation of its
  * own: merging is no way around the guard. */

@@ -343,6 +343,34 @@ int flock_expect(struct flock *flock, int64_t id, const char *pool, const char *
     return 0;
 }
 
+static size_t n_who_pay_to(const struct flock *flock, const char *address)
+{
+    const struct expected *other;
+    size_t n = 0;
+    LIST_FOREACH(other, &flock->expected, link)
+    {
+        n += other->address && coin_address_same(other->address, address);
+    }
+    return n;
+}
+
+const char *newcomer_address(const struct flock *flock, const char *said)
+{
+    const struct expected *other, *most = NULL;
+    size_t n_most = 0;
+    if (n_who_pay_to(flock, said))
+        return said;
+    LIST_FOREACH(other, &flock->expected, link)
+    {
+        size_t n = other->address ? n_who_pay_to(flock, other->address) : 0;
+        if (n > n_most) {
+            n_most = n;
+            most = other;
+        }
+    }
+    return most ? most->address : said;
+}
+
 void expect_as_said(struct flock *flock, int64_t miner_id, const char *pool, const char *address,
                     const char *who)
 {

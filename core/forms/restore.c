@@ -95,7 +95,7 @@ static void on_unpacked(void *arg)
         ask_audit(ask, "restore", NULL, NULL, NULL);
     ask_answer(ask, job->err == SHEP_E_FORMAT ? SHEP_E_CONFIG : job->err,
                job->err ? job->why
-               : go     ? "It is put back now; the daemon starts again."
+               : go     ? "It is put back now; the daemon starts again. Log in anew."
                         : "This backup is whole.",
                extra);
     if (go) {

@@ -432,6 +432,12 @@ test("backup, changes, restore: looked into, typed, and everything is as it was"
     await row(page, "SHED-01").waitFor();
     await row(page, "BARN-01").waitFor();
     nothing_wrong(page);
+    assert.equal(await page.locator("#pages .session .label").textContent(), "viewer", "a backup holds no sessions");
+    await page.goto(`${daemon.url}/login`);
+    await page.getByLabel("Password").fill(PASSWORD);
+    await page.getByRole("button", { name: "Log in" }).click();
+    await page.waitForURL(`${daemon.url}/`);
+    await page.close();
 });
 
 test("without script the same forms post, and lead back to their section", async (t) => {

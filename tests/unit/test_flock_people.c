@@ -340,6 +340,17 @@ static void a_difference_rings_once(void **state)
     assert_int_equal(n_alarms(), 1);
 }
 
+static void a_newcomer_pays_where_the_flock_pays(void **state)
+{
+    assert_string_equal(newcomer_address(t.flock, OTHER), OTHER);
+    guarded();
+    assert_string_equal(newcomer_address(t.flock, OTHER), GOOD);
+    assert_string_equal(newcomer_address(t.flock, GOOD), GOOD);
+    assert_int_equal(flock_miner_delete(t.flock, miner_id(miner("A")), false, why), 0);
+    again();
+    assert_string_equal(newcomer_address(t.flock, OTHER), GOOD); /* deleting hides nothing */
+}
+
 static void what_was_seen_is_quiet_until_it_was_right(void **state)
 {
     guarded();
@@ -485,6 +496,7 @@ int main(void)
         WITH_FLOCK(file_miners_stay),
         WITH_FLOCK(names_are_suggested),
         WITH_FLOCK(a_difference_rings_once),
+        WITH_FLOCK(a_newcomer_pays_where_the_flock_pays),
         WITH_FLOCK(what_was_seen_is_quiet_until_it_was_right),
         WITH_FLOCK(an_alarm_is_bounded_and_survives),
         WITH_FLOCK(expectations_are_checked),

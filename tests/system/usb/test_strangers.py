@@ -210,3 +210,20 @@ def test_55_the_payout_address_changes(bench):
     d.stop()
     d.start()
     assert flock(d)["miners"][str(miner["id"])].get("alarm"), "a restart does not silence it"
+
+
+def test_55_the_same_board_under_another_name(bench):
+    """A guarded miner is deleted, its board pays elsewhere now and is taken in anew: the address that nobody here knows rings."""
+    board = bench.plug("ttyUSB0", "1-1.2", CH340)
+    d = bench.daemon(options_lua(serial={"listen": "all"}))
+    board.wait_open().say(config_text(WALLET) + stats(55))
+    wait_found(d, "1-1.2", lambda f: f.get("wallet") == WALLET, "tells its wallet")
+    miner = accept(d, "1-1.2", "BARN-01")
+    post(d, f"/miners/delete/{miner['id']}")
+    post(d, "/devices/listen", key=wait_found(d, "1-1.2", lambda f: f["stranger"], "is a stranger again")["key"])
+    board.wait_open().say(config_text(THIEF) + stats(66))
+    wait_found(d, "1-1.2", lambda f: f.get("wallet") == THIEF, "tells the other wallet")
+    again = accept(d, "1-1.2", "SHELF-01")
+    entry = flock(d)["miners"][str(again["id"])]
+    assert entry["expected_address"] == WALLET and entry["alarm"], entry
+    assert len(wait_events(d, "payout.changed")) == 1
