@@ -119,6 +119,7 @@ def test_miners_that_are_files(daemon):
     before = managed(d)
     secret = str(d.data / "admin_password")
     who = [{}, login(d), user(d, "operator"), bearer(d, "admin")]
+    wait_for(lambda: managed(d)["users"] and managed(d)["tokens"], what="the user and the token are in the database")
     before["users"] = managed(d)["users"]
     before["tokens"] = managed(d)["tokens"]
     for head in who:
