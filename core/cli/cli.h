@@ -73,6 +73,14 @@ int cmd_import(int argc, char **argv);
 /* cmd_restore.c: does the rest of a restore that was killed. Before the store is opened; exit code,
  * with a message. */
 int restore_resume(const char *data_dir);
+/* --config, --data-dir and a command's own switches (name NULL ends them; the table may be NULL).
+ * optind is the first argument behind them. EX_USAGE: a message is on stderr. */
+struct command_switch {
+    const char *name;
+    bool *set;
+};
+int command_options(int argc, char **argv, const struct command_switch *switches,
+                    struct config_overrides *out);
 /* An option that getopt_long() did not know: message with the nearest one, EX_USAGE. */
 int usage_error(const char *command, const char *fmt, ...) SHEP_PRINTF(2, 3);
 

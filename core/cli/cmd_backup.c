@@ -40,21 +40,10 @@ static void clean_when_killed(const char *copy, const char *file)
 
 static int parse_args(int argc, char **argv, struct backup_args *out)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"data-dir", required_argument, NULL, 'd'},
-                                            {"with-logs", no_argument, NULL, 'l'},
-                                            {NULL, 0, NULL, 0}};
-    int opt;
-    while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (opt == 'c')
-            out->overrides.file = optarg;
-        else if (opt == 'd')
-            out->overrides.data_dir = optarg;
-        else if (opt == 'l')
-            out->with_logs = true;
-        else
-            return EX_USAGE;
-    }
+    const struct command_switch switches[] = {{"with-logs", &out->with_logs}, {NULL, NULL}};
+    int rc = command_options(argc, argv, switches, &out->overrides);
+    if (rc)
+        return rc;
     if (optind + 1 != argc)
         return usage_error("backup", optind == argc ? "which file is to be written?"
                                                     : "one file is written, not several");

@@ -22,21 +22,10 @@ struct import_args {
 
 static int parse_args(int argc, char **argv, struct import_args *out)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"data-dir", required_argument, NULL, 'd'},
-                                            {"dry-run", no_argument, NULL, 'n'},
-                                            {NULL, 0, NULL, 0}};
-    int opt;
-    while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (opt == 'c')
-            out->overrides.file = optarg;
-        else if (opt == 'd')
-            out->overrides.data_dir = optarg;
-        else if (opt == 'n')
-            out->dry_run = true;
-        else
-            return EX_USAGE;
-    }
+    const struct command_switch switches[] = {{"dry-run", &out->dry_run}, {NULL, NULL}};
+    int rc = command_options(argc, argv, switches, &out->overrides);
+    if (rc)
+        return rc;
     if (optind + 1 != argc)
         return usage_error("import", "one old database or CSV file is needed");
     out->file = argv[optind];

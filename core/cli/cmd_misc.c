@@ -21,23 +21,26 @@ int usage_error(const char *command, const char *fmt, ...)
     return EX_USAGE;
 }
 
-/* --config and --data-dir, which these commands share. */
-static int parse_common(int argc, char **argv, struct config_overrides *out)
+int command_options(int argc, char **argv, const struct command_switch *switches,
+                    struct config_overrides *out)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"data-dir", required_argument, NULL, 'd'},
-                                            {NULL, 0, NULL, 0}};
+    enum { SHARED = 2, SWITCHES_MAX = 4, FIRST_SWITCH = 256 };
+    struct option options[SHARED + SWITCHES_MAX + 1] = {{"config", required_argument, NULL, 'c'},
+                                                        {"data-dir", required_argument, NULL, 'd'}};
+    for (int i = 0; switches && switches[i].name && i < SWITCHES_MAX; i++)
+        options[SHARED + i] =
+            (struct option){switches[i].name, no_argument, NULL, FIRST_SWITCH + i};
     int opt;
     while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (opt == 'c')
             out->file = optarg;
         else if (opt == 'd')
             out->data_dir = optarg;
+        else if (opt >= FIRST_SWITCH)
+            *switches[opt - FIRST_SWITCH].set = true;
         else
             return EX_USAGE;
     }
-    if (optind < argc)
-        return usage_error(argv[0], "what is '%s'?", argv[optind]);
     return 0;
 }
 
@@ -59,7 +62,9 @@ void loaded_close(struct loaded *loaded)
 static int load(int argc, char **argv, struct loaded *out)
 {
     struct config_overrides overrides = {0};
-    int rc = parse_common(argc, argv, &overrides);
+    int rc = command_options(argc, argv, NULL, &overrides);
+    if (!rc && optind < argc)
+        rc = usage_error(argv[0], "what is '%s'?", argv[optind]);
     return rc ? rc : loaded_open(&overrides, out);
 }
 

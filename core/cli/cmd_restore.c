@@ -29,24 +29,11 @@ struct restoring {
 
 static int parse_args(int argc, char **argv, struct restore_args *out)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"data-dir", required_argument, NULL, 'd'},
-                                            {"check", no_argument, NULL, 'k'},
-                                            {"without-config", no_argument, NULL, 'w'},
-                                            {NULL, 0, NULL, 0}};
-    int opt;
-    while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (opt == 'c')
-            out->overrides.file = optarg;
-        else if (opt == 'd')
-            out->overrides.data_dir = optarg;
-        else if (opt == 'k')
-            out->check = true;
-        else if (opt == 'w')
-            out->without_config = true;
-        else
-            return EX_USAGE;
-    }
+    const struct command_switch switches[] = {
+        {"check", &out->check}, {"without-config", &out->without_config}, {NULL, NULL}};
+    int rc = command_options(argc, argv, switches, &out->overrides);
+    if (rc)
+        return rc;
     if (optind + 1 != argc)
         return usage_error("restore", "one backup file is needed");
     out->file = argv[optind];
