@@ -241,9 +241,7 @@ int flock_miner_merge(struct flock *flock, int64_t from_id, int64_t into_id,
     if (rc)
         return rc;
     bool plugged = device_of_miner(flock, miner_name(from), &device);
-    int64_t best_at_ms;
-    double best = miner_best_ever(from, &best_at_ms);
-    herd_restore_best(into, best, best_at_ms);
+    herd_merge_best(into, from);
     plugins_miner_remove(flock->plugins, miner_name(from));
     expected_move(flock, from_id, into_id);
     store_miner_merge(flock->store, from_id, into_id);

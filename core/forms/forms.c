@@ -80,26 +80,30 @@ char *ask_words_dup(const json_t *object)
     return out.len ? buf_take(&out) : shep_strdup("");
 }
 
-json_t *ask_row_dup(const struct ask *ask, const char *what, int64_t id)
+json_t *rows_find(const json_t *rows, int64_t id)
 {
-    json_t *flock = flock_json(ask->forms->conf.flock), *all = json_object_get(flock, what), *row;
-    json_t *found = NULL;
+    json_t *row;
     size_t i;
-    char key[32];
-    snprintf(key, sizeof key, "%lld", (long long)id);
-    if (json_is_object(all))
-        found = json_object_get(all, key);
-    json_array_foreach(all, i, row)
+    json_array_foreach((json_t *)rows, i, row)
     {
         if (json_integer_value(json_object_get(row, "id")) == id)
-            found = row;
+            return row;
     }
+    return NULL;
+}
+
+json_t *ask_row_dup(const struct ask *ask, const char *what, int64_t id)
+{
+    json_t *flock = flock_json(ask->forms->conf.flock), *all = json_object_get(flock, what);
+    char key[32];
+    snprintf(key, sizeof key, "%lld", (long long)id);
+    json_t *found = json_is_object(all) ? json_object_get(all, key) : rows_find(all, id);
     json_incref(found);
     json_decref(flock);
     return found;
 }
 
-static const char *row_title(const json_t *row, const char *title)
+const char *row_title(const json_t *row, const char *title)
 {
     const char *text = json_string_value(json_object_get(row, title));
     return text ? text : "?";

@@ -70,6 +70,9 @@ void ask_audit(const struct ask *ask, const char *action, const char *subject, c
                const char *new_text);
 /* An object as people would read it, without anything that is named like a secret. Owned. */
 char *ask_words_dup(const json_t *object);
+/* Of an array of objects the one with that "id"; borrowed; NULL: none. */
+json_t *rows_find(const json_t *rows, int64_t id);
+const char *row_title(const json_t *row, const char *title); /* "?" when it has none */
 /* A row of flock_json(): "miners" by id, others by their id; owned; NULL: none. */
 json_t *ask_row_dup(const struct ask *ask, const char *what, int64_t id);
 /* A row of `what` was put (deleted: row id is gone) and was `old` before, which may be NULL: the

@@ -17,12 +17,6 @@ static json_t *pool_fields_dup(const struct ask *ask)
     return fields;
 }
 
-static const char *name_of(const json_t *pool)
-{
-    const char *name = json_string_value(json_object_get(pool, "pool_name"));
-    return name ? name : "?";
-}
-
 static void put(struct ask *ask, const char *action, const char *good)
 {
     char why[FLOCK_WHY_MAX];
@@ -69,7 +63,7 @@ static void set_active(struct ask *ask)
     int rc = flock_pool_activate(ask->forms->conf.flock, ask->id, why);
     if (rc == 0) {
         json_t *now = ask_row_dup(ask, "pools", ask->id);
-        ask_audit(ask, "pool.set_active", name_of(now), NULL, NULL);
+        ask_audit(ask, "pool.set_active", row_title(now, "pool_name"), NULL, NULL);
         json_decref(now);
     }
     ask_answer(ask, rc, rc ? why : "Active pool has been updated.", NULL);

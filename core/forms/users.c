@@ -20,13 +20,7 @@ static void on_result(const struct access_result *result, void *arg)
 /* The row with that id of access_json(); owned; NULL: none. */
 static json_t *row_dup(const struct ask *ask, const char *what, int64_t id)
 {
-    json_t *all = access_json(access_of(ask)), *row, *found = NULL;
-    size_t i;
-    json_array_foreach(json_object_get(all, what), i, row)
-    {
-        if (json_integer_value(json_object_get(row, "id")) == id)
-            found = row;
-    }
+    json_t *all = access_json(access_of(ask)), *found = rows_find(json_object_get(all, what), id);
     json_incref(found);
     json_decref(all);
     return found;

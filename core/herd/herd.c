@@ -575,6 +575,11 @@ void herd_restore_best(struct miner *miner, double difficulty, int64_t at_ms)
     }
 }
 
+void herd_merge_best(struct miner *into, const struct miner *from)
+{
+    herd_restore_best(into, from->best_ever, from->best_ever_at_ms);
+}
+
 void herd_event(struct herd *herd, struct miner *miner, const struct shep_event *event)
 {
     struct shep_event full = *event;

@@ -121,10 +121,8 @@ void stranger_retire(struct member *stranger, const struct member *into)
         return;
     char gone[ID_NAME_MAX];
     snprintf(gone, sizeof gone, "%.40s~%lld", miner_name(miner), (long long)id);
-    int64_t best_at_ms;
-    double best = miner_best_ever(miner, &best_at_ms);
     if (into)
-        herd_restore_best(into->miner, best, best_at_ms);
+        herd_merge_best(into->miner, miner);
     known_forget_miner(plugins, id, "");
     member_free(stranger);
     herd_miner_remove(plugins->env.herd, miner);
