@@ -136,6 +136,10 @@ void again_stay_down(struct daemon *daemon); /* somebody wants the end, and no n
 void again_run(struct again *again, char **argv, int argc, char *const *listening,
                size_t n_listening);
 
+/* cmd_run.c: hands the rooms to the plugins and brings back the flock: miners of the file (or the
+ * demo's), of the browser, what was plugged in, the latest readings. Starts no plugin. */
+void daemon_restore(struct daemon *daemon);
+
 /* keeper.c: what happens in the herd goes into the store; the store's health comes back as a fact.
  */
 struct keeper *keeper_new(struct daemon *daemon);

@@ -102,25 +102,11 @@ static int open_store(struct daemon *daemon)
 
 static void restore_flock(struct daemon *daemon)
 {
-    struct plugin_env env = {.loop = daemon->loop,
-                             .topics = daemon->topics,
-                             .herd = daemon->herd,
-                             .facts = daemon->facts,
-                             .store = daemon->store,
-                             .data_dir = daemon->config.data_dir,
-                             .offline = true,
-                             .options = daemon->config.plugins};
-    json_t *miner;
-    size_t i;
+    daemon->config.offline = true;
     daemon->keeper = keeper_new(daemon);
     daemon->flock = flock_new(daemon->loop, daemon->store, daemon->herd, daemon->facts,
                               daemon->topics, daemon->plugins);
-    plugins_prepare(daemon->plugins, &env);
-    json_array_foreach((json_t *)daemon->config.miners, i, miner)
-        plugins_miner_put(daemon->plugins, miner, MINER_FROM_FILE);
-    flock_restore(daemon->flock);
-    plugins_found_restore(daemon->plugins);
-    keeper_restore(daemon->keeper);
+    daemon_restore(daemon);
 }
 
 static int open_rooms(struct daemon *daemon)

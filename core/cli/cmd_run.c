@@ -322,7 +322,7 @@ static int open_http(struct daemon *daemon)
     return listen_all(daemon);
 }
 
-static void start_plugins(struct daemon *daemon)
+void daemon_restore(struct daemon *daemon)
 {
     struct plugin_env env = {.loop = daemon->loop,
                              .topics = daemon->topics,
@@ -340,7 +340,6 @@ static void start_plugins(struct daemon *daemon)
     flock_restore(daemon->flock);
     plugins_found_restore(daemon->plugins);
     keeper_restore(daemon->keeper);
-    plugins_start(daemon->plugins);
 }
 
 /* Beyond loopback only with a password: until then anybody on the LAN could claim the box. */
@@ -391,7 +390,8 @@ static int start(struct daemon *daemon)
     if (rc)
         return rc;
     pulse_start(daemon);
-    start_plugins(daemon);
+    daemon_restore(daemon);
+    plugins_start(daemon->plugins);
     topic_subscribe(daemon->topics, on_herd_moved, daemon);
     say_event(daemon, SHEP_EV_DAEMON_START, SHEP_VERSION);
     return 0;
