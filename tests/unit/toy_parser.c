@@ -4,6 +4,8 @@
 
 int toy_open_count, toy_shut_count;
 
+enum { FLOOD_MAX = 10000 }; /* whatever number a fuzzer writes behind "flood" */
+
 struct toy {
     struct shep_ctx *ctx;
     const struct shep_host *host;
@@ -93,7 +95,7 @@ static int toy_line(void *self, const struct shep_line *line)
     } else if (number_after(line, "own ", &n)) {
         emit(toy, toy->own, n);
     } else if (number_after(line, "flood ", &n)) {
-        for (int i = 0; i < (int)n; i++)
+        for (int i = 0; i < FLOOD_MAX && i < n; i++)
             emit(toy, SHEP_M_HASHRATE, i);
     } else if (pool) {
         pool += 5;
