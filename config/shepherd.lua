@@ -18,7 +18,7 @@
 -- Your own views: a file here replaces the shipped one of the same name. The first folder that has it wins.
 -- view_dirs = { "/etc/shepherd/views" }
 
--- Your own plugins (.so) and Lua parsers, besides the shipped ones.
+-- Your own plugins (.so), besides the shipped ones.
 -- plugin_dirs = { "/usr/local/lib/shepherd" }
 
 -- Seconds without a line after which a connected miner counts as silent.
