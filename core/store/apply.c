@@ -64,9 +64,34 @@ static int apply_one(struct writer *w, const struct rec_head *head, const char *
     return apply_params(w, head, payload);
 }
 
+/* The period whose row of the herd is to be made anew. Miners' rows of one period come one after
+ * the other. */
+struct herd_due {
+    int64_t period_s, t_ms; /* period_s 0: none */
+};
+
+static int herd_end(struct writer *w, struct herd_due *due)
+{
+    int rc = due->period_s ? herd_sum(w, due->period_s, due->t_ms, due->t_ms + 1) : SQLITE_OK;
+    *due = (struct herd_due){0};
+    return rc;
+}
+
+static int herd_note(struct writer *w, struct herd_due *due, const char *payload)
+{
+    const char *at = payload;
+    int64_t period_s = rec_param_next(&at).i, t_ms = rec_param_next(&at).i;
+    int rc = SQLITE_OK;
+    if (due->period_s != period_s || due->t_ms != t_ms)
+        rc = herd_end(w, due);
+    *due = (struct herd_due){period_s, t_ms};
+    return rc;
+}
+
 int apply_batch(struct store *store, const struct batch *batch)
 {
     struct writer *w = &store->writer;
+    struct herd_due due = {0};
     const char *at = batch->data.data, *end = at + batch->data.len;
     uint64_t refused = 0;
     while (at && at < end) {
@@ -74,6 +99,8 @@ int apply_batch(struct store *store, const struct batch *batch)
         memcpy(&head, at, sizeof head);
         at += sizeof head;
         int rc = apply_one(w, &head, at);
+        if (rc == SQLITE_OK && head.type == REC_ROLLUP)
+            rc = herd_note(w, &due, at);
         if (rc != SQLITE_OK && !rc_is_record(rc))
             return rc;
         if (rc != SQLITE_OK) {
@@ -84,6 +111,9 @@ int apply_batch(struct store *store, const struct batch *batch)
         }
         at += head.len;
     }
+    int rc = herd_end(w, &due);
+    if (rc != SQLITE_OK)
+        return rc;
     if (refused) {
         pthread_mutex_lock(&store->queue.lock);
         store->stats.records_dropped += refused;

@@ -292,6 +292,8 @@ static int step_rollups(struct writer *w, struct chore *c)
                               params, 5);
         if (rc == SQLITE_OK) /* after a move: where the other one has a row of its own */
             rc = db_exec_ints(w->db, "DELETE FROM rollups WHERE " ROLLUPS, params, 4);
+        if (rc == SQLITE_OK)
+            rc = herd_sum(w, c->period_s, from, before);
         rc = txn_end(w, rc);
     }
     c->at = before;

@@ -31,6 +31,7 @@ enum {
     CLOSE_WRITE_MS = 4000,              /* of these, for writing what is left */
     EVENTS_KEPT = 200000,               /* about 30 MB */
     ROLLUP_ROWS_MAX = 200000,           /* plugin.h, rollup_get */
+    PROBLEM_MAX = 192,                  /* why the database cannot be written, and what to do */
     COUNTERS_MAX = 64                   /* herd.h: plugins declare at most 64 metrics */
 };
 
@@ -121,18 +122,20 @@ struct batch {
 };
 
 struct copy;
-struct get { /* a roll-up query, and then its rows; or a copy that is asked for */
+struct get { /* a roll-up query, and then its rows; or one of the next two, when it is not NULL */
     struct get *next;
-    struct copy *copy; /* NULL: a query */
+    struct copy *copy;       /* a copy that is asked for */
+    store_saved_fn saved_fn; /* is all before it in the file? */
     uint32_t period_s, metric;
     char *metric_name;
     int64_t from_ms, to_ms, asked_us;
-    uint64_t after; /* of a copy: when so many batches are finished */
+    uint64_t after; /* of these two: when so many batches are finished */
     shep_rollup_fn fn;
     void *arg;
     struct shep_rollup *rows;
     size_t n_rows;
     int err;
+    char problem[PROBLEM_MAX]; /* of saved_fn */
 };
 
 struct queue {
@@ -345,8 +348,10 @@ struct writer {
     struct complain trouble, odd;
     pthread_t copier;
     bool has_copier;
-    bool ballast_spent; /* the disk is nearly full */
-    char notice[256];   /* shown as the problem while nothing worse is */
+    bool ballast_spent;        /* the disk is nearly full */
+    bool gave_up;              /* closing: a batch was left out */
+    char problem[PROBLEM_MAX]; /* the newest reason of a failed write; what to do */
+    char notice[256];          /* shown as the problem while nothing worse is */
 };
 
 struct name_entry { /* by name, sorted */
@@ -443,6 +448,7 @@ void queue_free(struct queue *q);
 struct batch *queue_begin(struct queue *q, enum rec_class cls);
 void queue_end(struct queue *q, struct batch *batch, size_t before_bytes, bool urgent);
 void queue_ask(struct queue *q, struct get *get);       /* takes the lock, and get */
+bool queue_is_past(struct queue *q, uint64_t n_out);    /* takes the lock: so many are finished */
 bool queue_job(struct queue *q, const struct job *job); /* lock held; false: full */
 enum queue_says {
     QUEUE_BATCH,
@@ -476,6 +482,8 @@ int apply_batch(struct store *store, const struct batch *batch);
 bool rc_is_record(int rc);                           /* the record's fault, not the disk's */
 int retention_run(struct store *store, bool urgent); /* SQLITE_OK, or what went wrong */
 int job_run(struct store *store, const struct job *job);
+/* The herd's rows of these periods from the miners'. Within the transaction that changed them. */
+int herd_sum(struct writer *w, int64_t period_s, int64_t from_ms, int64_t before_ms);
 void get_run(struct writer *w, struct get *get);
 void copy_begin(struct store *store, struct get *get); /* takes get */
 bool copy_join(struct writer *w, int64_t wait_ms);     /* 0: as long as it takes; false: it hangs */

@@ -42,6 +42,8 @@ void get_answer(struct get *get)
 {
     if (get->copy)
         copy_answer(get);
+    else if (get->saved_fn)
+        get->saved_fn(get->err, get->problem, get->arg);
     else
         get->fn(get->rows, get->n_rows, get->err, get->arg);
     free(get->rows);
@@ -91,7 +93,7 @@ static void deliver(struct store *store, uint32_t bits, struct state_note *notes
         store->commit_fn(bits & MAIL_LINES, bits & MAIL_EVENTS, store->commit_arg);
     while (gets) {
         struct get *next = gets->next;
-        if (!store && !gets->copy) /* a copy that was made is there */
+        if (!store && !gets->copy && !gets->saved_fn) /* a copy that was made is there */
             gets->err = SHEP_E_GONE;
         get_answer(gets);
         gets = next;

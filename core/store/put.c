@@ -371,6 +371,14 @@ void store_rollup_get(struct store *store, uint32_t period_s, uint32_t metric,
     queue_ask(&store->queue, get);
 }
 
+void store_when_saved(struct store *store, store_saved_fn fn, void *arg)
+{
+    struct get *get = shep_alloc(sizeof *get);
+    get->saved_fn = fn;
+    get->arg = arg;
+    queue_ask(&store->queue, get);
+}
+
 void store_kv_put(struct store *store, const char *plugin, const char *key, const char *value)
 {
     struct put put;

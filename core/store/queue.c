@@ -140,6 +140,14 @@ void queue_ask(struct queue *q, struct get *get)
     pthread_mutex_unlock(&q->lock);
 }
 
+bool queue_is_past(struct queue *q, uint64_t n_out)
+{
+    pthread_mutex_lock(&q->lock);
+    bool past = q->n_out >= n_out;
+    pthread_mutex_unlock(&q->lock);
+    return past;
+}
+
 static struct batch *take_first(struct queue *q)
 {
     struct batch *batch = q->first;
@@ -150,10 +158,11 @@ static struct batch *take_first(struct queue *q)
     return batch;
 }
 
-/* A question waits for what was handed over before it, but not long; a copy as long as it takes. */
+/* A question waits for what was handed over before it, but not long; the others as long as it
+ * takes. */
 static bool get_due(const struct queue *q, const struct get *get, int64_t now_us)
 {
-    if (get->copy)
+    if (get->copy || get->saved_fn)
         return q->n_out >= get->after;
     return !q->first || now_us - get->asked_us > GET_WAITS_US;
 }

@@ -14,17 +14,47 @@ static int txn(struct writer *w, const char *sql, const int64_t *params, size_t 
     return rc == SQLITE_OK ? db_step(w->stmts[STMT_COMMIT]) : rc;
 }
 
-static int drop(struct writer *w, const struct job *job)
+static int drop_of(struct writer *w, const struct job *job, const char *sql)
 {
-    int64_t params[2] = {job->from_s, job->to_ms};
+    int64_t params[3] = {job->from_s, job->to_ms, DROP_ROWS};
     int rc;
     do {
-        rc = txn(w,
-                 "DELETE FROM rollups WHERE (period_s, t_ms, miner_id, metric) IN"
-                 " (SELECT period_s, t_ms, miner_id, metric FROM rollups"
-                 "  WHERE period_s = ?1 AND t_ms < ?2 LIMIT 2000)",
-                 params, 2);
+        rc = txn(w, sql, params, ARRAY_LEN(params));
     } while (rc == SQLITE_OK && sqlite3_changes(w->db) >= DROP_ROWS);
+    return rc;
+}
+
+static int drop(struct writer *w, const struct job *job)
+{
+    int rc = drop_of(w, job,
+                     "DELETE FROM rollups WHERE (period_s, t_ms, miner_id, metric) IN"
+                     " (SELECT period_s, t_ms, miner_id, metric FROM rollups"
+                     "  WHERE period_s = ?1 AND t_ms < ?2 LIMIT ?3)");
+    if (rc != SQLITE_OK)
+        return rc;
+    return drop_of(w, job,
+                   "DELETE FROM herd_rollups WHERE (period_s, t_ms, metric) IN"
+                   " (SELECT period_s, t_ms, metric FROM herd_rollups"
+                   "  WHERE period_s = ?1 AND t_ms < ?2 LIMIT ?3)");
+}
+
+/* ---- the herd's rows ---- */
+
+/* Whole periods anew, so that doing it again gives the same. */
+int herd_sum(struct writer *w, int64_t period_s, int64_t from_ms, int64_t before_ms)
+{
+    int64_t params[3] = {period_s, from_ms, before_ms};
+    int rc = db_exec_ints(w->db,
+                          "DELETE FROM herd_rollups"
+                          " WHERE period_s = ?1 AND t_ms >= ?2 AND t_ms < ?3",
+                          params, 3);
+    if (rc == SQLITE_OK)
+        rc = db_exec_ints(w->db,
+                          "INSERT INTO herd_rollups(period_s, t_ms, metric, n_miners, avg)"
+                          " SELECT period_s, t_ms, metric, count(avg), sum(avg) FROM rollups"
+                          " WHERE period_s = ?1 AND t_ms >= ?2 AND t_ms < ?3 AND avg IS NOT NULL"
+                          " GROUP BY period_s, t_ms, metric",
+                          params, 3);
     return rc;
 }
 
@@ -136,6 +166,8 @@ static int fold_period(struct store *store, const struct job *job, int64_t t_ms)
     sqlite3_bind_int64(row, 3, t_ms + (int64_t)job->to_s * 1000);
     rc = fold_rows(store, job, t_ms, row);
     sqlite3_finalize(row);
+    if (rc == SQLITE_OK)
+        rc = herd_sum(w, job->to_s, t_ms, t_ms + 1);
     return rc == SQLITE_OK ? db_step(w->stmts[STMT_COMMIT]) : rc;
 }
 
@@ -192,9 +224,10 @@ void get_run(struct writer *w, struct get *get)
     int rc = !w->db
                  ? SQLITE_CANTOPEN
                  : sqlite3_prepare_v2(w->db,
-                                      "SELECT t_ms, miner_id, n, min, max, avg, last FROM rollups"
-                                      " WHERE period_s = ? AND t_ms >= ? AND t_ms < ?"
-                                      " AND metric = ? ORDER BY t_ms, miner_id LIMIT ?",
+                                      "SELECT * FROM (SELECT t_ms, miner_id, n, min, max, avg, last"
+                                      " FROM rollups WHERE period_s = ? AND t_ms >= ? AND t_ms < ?"
+                                      " AND metric = ? ORDER BY t_ms DESC, miner_id DESC LIMIT ?)"
+                                      " ORDER BY t_ms, miner_id",
                                       -1, &row, NULL);
     if (rc == SQLITE_OK) {
         sqlite3_bind_int64(row, 1, get->period_s);

@@ -106,6 +106,13 @@ typedef void (*store_row_fn)(const json_t *row, void *arg);
 /* In order of id; of TABLE_AUDIT the newest 1,000. Blocks: start-up only. */
 int store_rows_each(struct store *store, enum store_table table, store_row_fn fn, void *arg);
 
+/* When all that was handed over before is in the file, and what people changed of it synced: fn is
+ * called once, on the loop, also while the store closes. 0; SHEP_E_IO: the database cannot be
+ * written now, so it waits in memory and is tried again; message: why, and what to do. A disk that
+ * does not answer at all is waited for without end: bound it by a time of your own. */
+typedef void (*store_saved_fn)(int err, const char *message, void *arg);
+void store_when_saved(struct store *store, store_saved_fn fn, void *arg);
+
 /* A copy of the whole database as one packed file of its own, of one moment, with all that was
  * handed over before; made beside the running daemon by a thread that nothing waits for. The
  * miners' log lines are left out unless with_logs. path: not there yet, or empty. Done is called

@@ -40,32 +40,31 @@ void writer_failed(struct writer *w, int rc)
         sqlite3_exec(w->db, "PRAGMA synchronous=NORMAL", NULL, NULL, NULL);
 }
 
-static void describe(const struct store *store, int rc, char *text, size_t cap)
+static void describe(struct store *store, int rc)
 {
-    const struct writer *w = &store->writer;
-    const char *meanwhile = "lines wait in memory, then are dropped and counted";
+    struct writer *w = &store->writer;
+    char *text = w->problem;
+    const size_t cap = sizeof w->problem;
     switch (rc & 0xff) {
     case SQLITE_FULL:
-        snprintf(text, cap, "the disk of %s is full (%lld kB free): make room there; until then %s",
-                 store->dir, (long long)(w->free_bytes / 1024), meanwhile);
+        snprintf(text, cap, "the disk of %s is full (%lld kB free): make room there", store->dir,
+                 (long long)(w->free_bytes / 1024));
         break;
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
         snprintf(text, cap,
                  "%s cannot be written (%s): check its owner, and whether its disk is mounted "
-                 "read-only; until then %s",
-                 store->db_path, sqlite3_errstr(rc), meanwhile);
+                 "read-only",
+                 store->db_path, sqlite3_errstr(rc));
         break;
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        snprintf(text, cap, "another program holds %s locked: close it; until then %s",
-                 store->db_path, meanwhile);
+        snprintf(text, cap, "another program holds %s locked: close it", store->db_path);
         break;
     default:
-        snprintf(text, cap,
-                 "%s cannot be written (%s, code %d): check the disk (dmesg); until then %s",
-                 store->db_path, sqlite3_errstr(rc), rc, meanwhile);
+        snprintf(text, cap, "%s cannot be written (%s, code %d): check the disk (dmesg)",
+                 store->db_path, sqlite3_errstr(rc), rc);
     }
 }
 
@@ -155,7 +154,9 @@ bool trouble_begin(struct store *store, int rc)
     else if ((rc & 0xff) == SQLITE_FULL || ((rc & 0xff) == SQLITE_IOERR && w->free_bytes < NO_ROOM))
         gained = make_room(store);
     char text[sizeof store->stats.problem];
-    describe(store, rc, text, sizeof text);
+    describe(store, rc);
+    snprintf(text, sizeof text, "%s; until then lines wait in memory, then are dropped and counted",
+             w->problem);
     pthread_mutex_lock(&store->queue.lock);
     store->stats.commit_errors++;
     begins = !gained && !store->stats.degraded;

@@ -256,9 +256,24 @@ static void count_commit(struct store *store, const struct batch *batch, int64_t
         mail_bits(store->mail, bits);
 }
 
+/* Asked for before its time: the file cannot be written. */
+static void say_saved(struct store *store, struct get *get)
+{
+    const struct writer *w = &store->writer;
+    if (w->gave_up || !queue_is_past(&store->queue, get->after)) {
+        get->err = SHEP_E_IO;
+        memcpy(get->problem, w->problem, sizeof get->problem);
+    }
+    mail_get(store->mail, get);
+}
+
 /* What memory holds back goes into the file first, if that can be: a copy is of all there is. */
 static void answer(struct store *store, struct get *get)
 {
+    if (get->saved_fn) {
+        say_saved(store, get);
+        return;
+    }
     if (get->copy) {
         int rc = store->writer.db ? write_txn(store, NULL, true) : SQLITE_OK;
         if (rc != SQLITE_OK)
@@ -282,6 +297,7 @@ static void give_up(struct store *store, const struct batch *batch)
     if (batch->n_lines || batch->n_events)
         log_error("store", "%u lines and %u events could not be written before the end",
                   batch->n_lines, batch->n_events);
+    store->writer.gave_up = true;
     pthread_mutex_lock(&store->queue.lock);
     store->stats.lines_dropped += batch->n_lines;
     pthread_mutex_unlock(&store->queue.lock);

@@ -229,6 +229,94 @@ static void commit_that_happened_is_not_repeated(void **state)
     assert_int_equal(events(fix, "block.found"), WRITES);
 }
 
+/* ---- what people are told was saved ---- */
+
+struct saved {
+    struct fix *fix;
+    int calls, err;
+    int64_t rows; /* in the file, when it was said */
+    char message[256];
+};
+
+static void on_saved(int err, const char *message, void *arg)
+{
+    struct saved *saved = arg;
+    saved->calls++;
+    saved->err = err;
+    saved->rows = sql_int(saved->fix, "SELECT count(*) FROM pools");
+    snprintf(saved->message, sizeof saved->message, "%s", message);
+}
+
+static void put_pool(struct fix *fix, int64_t id)
+{
+    char name[32];
+    snprintf(name, sizeof name, "pool %lld", (long long)id);
+    json_t *row = json_pack("{s:I, s:s, s:s, s:i, s:s}", "id", (json_int_t)id, "pool_name", name,
+                            "pool_url", "a.org", "pool_port", 3333, "pool_user", "");
+    assert_int_equal(store_row_put(fix->store, TABLE_POOLS, row), 0);
+    json_decref(row);
+}
+
+static void saved_is_said_when_it_is(void **state)
+{
+    struct fix *fix = *state;
+    fix_open(fix);
+    for (int i = 1; i <= 20; i++) {
+        struct saved saved = {.fix = fix};
+        put_pool(fix, i);
+        store_when_saved(fix->store, on_saved, &saved);
+        assert_int_equal(saved.calls, 0);
+        WAIT_FOR(fix, saved.calls == 1);
+        assert_int_equal(saved.err, 0);
+        assert_int_equal(saved.rows, i);
+    }
+    struct saved nothing = {.fix = fix}, last = {.fix = fix};
+    store_when_saved(fix->store, on_saved, &nothing);
+    WAIT_FOR(fix, nothing.calls == 1);
+    put_pool(fix, 21);
+    store_when_saved(fix->store, on_saved, &last);
+    fix_close(fix);
+    assert_int_equal(last.calls, 1);
+    assert_int_equal(last.err, 0);
+    assert_int_equal(last.rows, 21);
+}
+
+/* The writer pauses longer each time that it fails; who asks is told at once, and what it was is
+ * written when that works again. */
+static void not_saved_is_said_and_why(void **state)
+{
+    struct fix *fix = *state;
+    struct saved saved = {.fix = fix}, again = {.fix = fix}, better = {.fix = fix};
+    fix_open(fix);
+    put_pool(fix, 1);
+    flush(fix);
+    fault = SYNC;
+    put_pool(fix, 2);
+    store_when_saved(fix->store, on_saved, &saved);
+    WAIT_FOR(fix, saved.calls == 1);
+    assert_int_equal(saved.err, SHEP_E_IO);
+    assert_non_null(strstr(saved.message, "check the disk"));
+    assert_null(strstr(saved.message, "lines"));
+    store_when_saved(fix->store, on_saved, &again);
+    WAIT_FOR(fix, again.calls == 1);
+    assert_int_equal(again.err, SHEP_E_IO);
+    fault = NONE;
+    WAIT_FOR(fix, !stats_of(fix).degraded);
+    store_when_saved(fix->store, on_saved, &better);
+    WAIT_FOR(fix, better.calls == 1);
+    assert_int_equal(better.err, 0);
+    assert_int_equal(better.rows, 2);
+    fault = FULL;
+    struct saved last = {.fix = fix};
+    for (int i = 3; i < 2000; i++)
+        put_pool(fix, i);
+    store_when_saved(fix->store, on_saved, &last);
+    fix_close(fix); /* it was given up: nobody may believe that it was saved */
+    assert_int_equal(last.calls, 1);
+    assert_int_equal(last.err, SHEP_E_IO);
+    fault = NONE;
+}
+
 static void sync_errors_reopen_and_recover(void **state)
 {
     struct fix *fix = *state;
@@ -468,6 +556,8 @@ int main(int argc, char **argv)
         TEST(every_failed_write_is_made_good),
         TEST(no_line_is_twice_after_a_late_error),
         TEST(commit_that_happened_is_not_repeated),
+        TEST(saved_is_said_when_it_is),
+        TEST(not_saved_is_said_and_why),
         TEST(sync_errors_reopen_and_recover),
         TEST(damage_while_running_is_moved_aside),
         TEST(file_that_goes_away_is_noticed),
