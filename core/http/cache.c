@@ -13,6 +13,8 @@ enum {
     ENTRY_OVERHEAD = 512
 };
 
+static const size_t HASH_FIRST = 14695981039346656037u; /* FNV-1a */
+
 static size_t hash_add(size_t hash, const char *text)
 {
     for (const unsigned char *p = (const unsigned char *)text; *p; p++)
@@ -370,6 +372,15 @@ static struct flight *flight_find(struct view *view, const char *key)
     return NULL;
 }
 
+/* Whose turn a render takes. Behind a proxy all have one address: there only those who are logged
+ * in are told apart, and who sits at this host. */
+static uint64_t asker_of(const struct http_request *request)
+{
+    size_t hash = hash_add(HASH_FIRST, request->peer);
+    hash = hash_add(hash, request->grant.who);
+    return hash_add(hash, http_request_is_local(request) ? "local" : "");
+}
+
 static struct flight *flight_start(struct http_request *request, struct view *view, const char *key,
                                    bool gzip)
 {
@@ -389,6 +400,7 @@ static struct flight *flight_start(struct http_request *request, struct view *vi
                                     .n_query = flight->n_query,
                                     .role = access_role_name(flight->role),
                                     .locale = flight->locale,
+                                    .asker = asker_of(request),
                                     .want_gzip = gzip,
                                     .want_json = flight->json};
     script_render(request->http->pool, &render, flight_land, flight);
@@ -419,7 +431,9 @@ static void serve_miss(struct http_request *request, struct view *view, const ch
     }
     for (unsigned t = 0; t < TOPIC_COUNT; t++)
         request->want[t] = topic_seq(http->topics, (enum topic)t);
-    if (!flight)
+    if (flight)
+        script_render_shared(http->pool, flight, asker_of(request));
+    else
         flight = flight_start(request, view, key, gzip);
     TAILQ_INSERT_TAIL(&flight->waiters, request, wait);
 }
@@ -429,8 +443,7 @@ void cache_serve(struct http_request *request)
     struct http *http = request->http;
     struct cache *cache = &http->cache;
     const struct wire_target *target = &request->target;
-    struct view *view =
-        view_get(cache, target->path, hash_add(14695981039346656037u, target->path));
+    struct view *view = view_get(cache, target->path, hash_add(HASH_FIRST, target->path));
     buf_clear(&cache->key);
     key_make(view, target->query, target->n_query, http_request_wants_json(request),
              request->grant.role, request_locale(request), &cache->key);

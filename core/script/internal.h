@@ -94,6 +94,7 @@ enum stage { STAGE_NORMAL, STAGE_LAST_GOOD, STAGE_SHIPPED };
 struct job {
     TAILQ_ENTRY(job) link;
     char *path, *role, *locale;
+    uint64_t asker;
     char *query[SCRIPT_QUERY_MAX][2];
     size_t n_query;
     bool want_gzip, want_json;
@@ -123,16 +124,12 @@ struct job *job_new(const struct script_request *request, script_done_fn done, v
 void job_free(struct script_pool *pool, struct job *job);
 void job_drop_sources(struct script_pool *pool, struct job *job);
 char *job_view_file_dup(const struct job *job); /* "views/a/b.html" */
-void job_enqueue(struct script_pool *pool, struct job *job, bool first);
-struct job *
-job_next(struct script_pool *pool); /* out of the queue: one whose view is not running */
 /* Ends it with this page. The caller may be script_render() itself, and done is promised for later:
  * it is called in the next turn. */
 void job_finish(struct script_pool *pool, struct job *job, struct script_page *page);
 void job_finish_error(struct script_pool *pool, struct job *job, int status, const char *title,
                       const char *message);
 void jobs_deliver(struct script_pool *pool); /* calls done of all that are finished */
-void jobs_answer_all(struct script_pool *pool, const char *message); /* 503 to all that wait */
 /* Takes problem. The first one stays: it is what the view's author has to mend. */
 void job_problem_set(struct job *job, char *problem);
 void job_fall_back(struct script_pool *pool, struct job *job);      /* job->problem says why */
@@ -140,6 +137,12 @@ bool job_answer_blocked(struct script_pool *pool, struct job *job); /* false: no
 /* Logs what changed; NULL: it works. */
 void view_problem_set(struct script_pool *pool, struct view *view, const char *problem);
 bool log_allowed(struct script_pool *pool); /* what views make us log is bounded */
+
+/* ---- queue.c ---- */
+void job_wait(struct script_pool *pool, struct job *job);       /* or it is answered 503 */
+void job_wait_again(struct script_pool *pool, struct job *job); /* in front: it had its turn */
+struct job *job_next(struct script_pool *pool); /* out of it: one whose view is not running */
+void jobs_answer_all(struct script_pool *pool, const char *message); /* 503 */
 
 /* ---- page.c ---- */
 struct done { /* a decoded FRAME_DONE */

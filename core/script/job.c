@@ -1,5 +1,5 @@
-/* One render that was asked for: what it carries, how it waits, what is shown when its view fails,
- * and how its page reaches who asked. Thread: loop. */
+/* One render that was asked for: what it carries, what is shown when its view fails, and how its
+ * page reaches who asked. Thread: loop. */
 #include "script/internal.h"
 
 #include "util/clock.h"
@@ -42,6 +42,7 @@ struct job *job_new(const struct script_request *request, script_done_fn done, v
         job->query[i][1] = shep_strdup(request->query[i].value);
         job->n_query++;
     }
+    job->asker = request->asker;
     job->want_gzip = request->want_gzip;
     job->want_json = request->want_json || strncmp(request->path, "/api/", 5) == 0;
     job->done = done;
@@ -87,42 +88,6 @@ void job_finish_error(struct script_pool *pool, struct job *job, int status, con
                       const char *message)
 {
     job_finish(pool, job, page_error(status, title, message, job->want_json));
-}
-
-/* ---- waiting ---- */
-
-static void on_wait(void *arg)
-{
-    struct script_pool *pool = arg;
-    struct job *job, *next;
-    int64_t now_ms = clock_mono_ms();
-    for (job = TAILQ_FIRST(&pool->queue); job; job = next) {
-        next = TAILQ_NEXT(job, link);
-        if (now_ms - job->queued_ms < SCRIPT_WAIT_MS)
-            continue;
-        TAILQ_REMOVE(&pool->queue, job, link);
-        pool->n_queued--;
-        job_finish_error(pool, job, 503, "Busy",
-                         "Every script process is busy. Try again in a moment.");
-    }
-    if (TAILQ_EMPTY(&pool->queue)) {
-        loop_timer_free(pool->wait_timer);
-        pool->wait_timer = NULL;
-    }
-}
-
-void job_enqueue(struct script_pool *pool, struct job *job, bool first)
-{
-    enum { LOOK_EVERY_MS = 500 };
-    job->queued_ms = clock_mono_ms();
-    if (first)
-        TAILQ_INSERT_HEAD(&pool->queue, job, link);
-    else
-        TAILQ_INSERT_TAIL(&pool->queue, job, link);
-    pool->n_queued++;
-    if (!pool->wait_timer)
-        pool->wait_timer =
-            loop_timer_new(pool->loop, &pool->owner, LOOK_EVERY_MS, LOOK_EVERY_MS, on_wait, pool);
 }
 
 /* ---- what to show instead ---- */
@@ -177,7 +142,7 @@ void job_fall_back(struct script_pool *pool, struct job *job)
 {
     job_drop_sources(pool, job);
     if (use_last_good(job) || use_shipped(pool, job)) {
-        job_enqueue(pool, job, true);
+        job_wait_again(pool, job);
     } else if (job->error_status == 503) {
         job_finish_error(pool, job, 503, "Stopped", job->problem);
     } else {
@@ -219,21 +184,6 @@ char *job_view_file_dup(const struct job *job)
     return shep_asprintf("views/%s.%s", job->route.name, job->route.is_html ? "html" : "lua");
 }
 
-struct job *job_next(struct script_pool *pool)
-{
-    struct job *job;
-    TAILQ_FOREACH(job, &pool->queue, link)
-    {
-        if (job->view->n_running == 0)
-            break;
-    }
-    if (job) {
-        TAILQ_REMOVE(&pool->queue, job, link);
-        pool->n_queued--;
-    }
-    return job;
-}
-
 bool job_answer_blocked(struct script_pool *pool, struct job *job)
 {
     struct view *view = job->view;
@@ -245,15 +195,4 @@ bool job_answer_blocked(struct script_pool *pool, struct job *job)
     job->error_status = 503;
     job_fall_back(pool, job);
     return true;
-}
-
-/* Without any process there is nothing to wait for. */
-void jobs_answer_all(struct script_pool *pool, const char *message)
-{
-    struct job *job;
-    while ((job = TAILQ_FIRST(&pool->queue))) {
-        TAILQ_REMOVE(&pool->queue, job, link);
-        pool->n_queued--;
-        job_finish_error(pool, job, 503, "No scripts", message);
-    }
 }

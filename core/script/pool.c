@@ -1,7 +1,7 @@
-/* The queue of renders and what becomes of each: a job waits for a free process and comes back as a
- * page. When the view's code fails, what is tried next is, in this order: the last code that
- * worked, if it was edited since; the shipped view, if an override directory has a part in it; an
- * error page. The first two carry a banner (job.c).
+/* What becomes of each render: a job waits (queue.c) for a free process and comes back as a page.
+ * When the view's code fails, what is tried next is, in this order: the last code that worked, if
+ * it was edited since; the shipped view, if an override directory has a part in it; an error page.
+ * The first two carry a banner (job.c).
  *
  * One view occupies at most one process, so one that hangs leaves the others to the rest. Thread:
  * loop. */
@@ -34,14 +34,9 @@ void script_render(struct script_pool *pool, const struct script_request *reques
         job_finish_error(pool, job, 404, "Not found", "There is no such page.");
         return;
     }
-    if (pool->n_queued >= SCRIPT_QUEUE_MAX) {
-        job_finish_error(pool, job, 503, "Busy",
-                         "Too many pages are being made. Try again in a moment.");
-        return;
-    }
     job->view = memory_view(&pool->memory, job->route.name);
     job->view->n_waiting++;
-    job_enqueue(pool, job, false);
+    job_wait(pool, job);
     pump(pool);
 }
 
@@ -316,7 +311,7 @@ static void job_lost(struct script_pool *pool, struct job *job, const char *why,
     pool->n_errors++;
     if (!deadline && job->crashes++ == 0) { /* it may have been killed from outside */
         free(problem);
-        job_enqueue(pool, job, true);
+        job_wait_again(pool, job);
         return;
     }
     if (job->stage == STAGE_NORMAL)

@@ -13,7 +13,7 @@ struct script_pool;
 enum {
     SCRIPT_DEADLINE_MS = 5000,  /* wall time of one render before its process is killed */
     SCRIPT_CPU_MS = 250,        /* CPU time of one render before the hook raises (a setting) */
-    SCRIPT_QUEUE_MAX = 64,      /* renders that may wait; more: 503 */
+    SCRIPT_QUEUE_MAX = 64,      /* renders that may wait; more: 503 to who has most of them */
     SCRIPT_OUTPUT_MAX = 4 << 20 /* bytes of a page */
 };
 
@@ -73,6 +73,7 @@ struct script_request {
         *query; /* decoded query parameters; undeclared ones never reach the view */
     size_t n_query;
     const char *role, *locale; /* "viewer", "en" */
+    uint64_t asker;            /* who asks, a hash: renders of one wait in turn with the others' */
     bool want_gzip;
     bool want_json; /* errors as {"success":false,"message":…}; below /api/ they always are */
 };
@@ -118,6 +119,8 @@ void script_page_unref(struct script_page *page);
 typedef void (*script_done_fn)(struct script_page *page, void *arg);
 void script_render(struct script_pool *pool, const struct script_request *request,
                    script_done_fn done, void *arg);
+/* This asker waits for that render as well: it comes at their turn, if that is earlier. */
+void script_render_shared(struct script_pool *pool, const void *arg, uint64_t asker);
 
 /* The language by that name in whatever case: "en", or one with a catalogue in lua/locale/ when the
  * pool was made. Borrowed; NULL: none. */

@@ -236,3 +236,8 @@ void script_render(struct script_pool *pool, const struct script_request *reques
     else
         loop_post(pool->loop, deliver, job);
 }
+
+/* Nothing waits for a process here. */
+void script_render_shared(struct script_pool *pool, const void *arg, uint64_t asker)
+{
+}

@@ -350,6 +350,108 @@ static void test_queue_is_bounded(void **state)
     assert_int_equal(n_fine, SCRIPT_QUEUE_MAX + 1);
 }
 
+/* Renders of who, and in which order they came back. */
+struct asked {
+    uint64_t asker;
+    struct script_page *page;
+    size_t place;
+};
+
+static size_t n_came;
+
+static void on_asked(struct script_page *page, void *arg)
+{
+    struct asked *asked = arg;
+    asked->page = page;
+    asked->place = n_came++;
+}
+
+static void ask_as(struct fixture *f, struct asked *asked, size_t n, uint64_t asker)
+{
+    for (size_t i = 0; i < n; i++) {
+        asked[i].asker = asker;
+        script_render(f->pool, &(struct script_request){.path = "/", .asker = asker}, on_asked,
+                      &asked[i]);
+    }
+}
+
+static void wait_asked(struct fixture *f, size_t n)
+{
+    int64_t end_ms = clock_mono_ms() + 20000;
+    while (n_came < n && clock_mono_ms() < end_ms)
+        loop_run_once(f->loop, 2);
+    assert_int_equal(n_came, n);
+}
+
+static size_t fine_and_free(struct asked *asked, size_t n)
+{
+    size_t n_fine = 0;
+    for (size_t i = 0; i < n; i++) {
+        n_fine += asked[i].page->status == 200;
+        script_page_unref(asked[i].page);
+    }
+    return n_fine;
+}
+
+static void pool_with_index(struct fixture *f)
+{
+    n_came = 0;
+    fixture_write(f, "views/index.html", "fine");
+    fixture_pool(f);
+}
+
+static void test_askers_take_turns(void **state)
+{
+    struct fixture *f = *state;
+    static const uint64_t turns[] = {1, 1, 2, 3, 1, 2, 1, 2, 1};
+    struct asked asked[9] = {0};
+    pool_with_index(f);
+    ask_as(f, asked, 5, 1); /* one is begun at once */
+    ask_as(f, asked + 5, 3, 2);
+    ask_as(f, asked + 8, 1, 3);
+    wait_asked(f, 9);
+    for (size_t i = 0; i < 9; i++)
+        assert_int_equal(asked[i].asker, turns[asked[i].place]);
+    assert_int_equal(fine_and_free(asked, 9), 9);
+}
+
+/* Of one asker's hundred and more, those give way that came last. */
+static void test_who_asks_for_much_makes_room(void **state)
+{
+    struct fixture *f = *state;
+    enum { MUCH = 120, FEW = 20 };
+    struct asked much[MUCH] = {0}, few[2 * FEW] = {0};
+    pool_with_index(f);
+    ask_as(f, much, MUCH, 1);
+    ask_as(f, few, FEW, 2);
+    ask_as(f, few + FEW, FEW, 3);
+    wait_asked(f, MUCH + 2 * FEW);
+    for (size_t i = 0; i < MUCH; i++)
+        assert_int_equal(much[i].page->status, i < SCRIPT_QUEUE_MAX + 1 - 2 * FEW ? 200 : 503);
+    fine_and_free(much, MUCH);
+    assert_int_equal(fine_and_free(few, 2 * FEW), 2 * FEW);
+}
+
+/* A page that somebody else waits for as well neither comes as late as the many in front of it, nor
+ * makes room as the last of them. */
+static void test_shared_render_comes_at_the_earlier_turn(void **state)
+{
+    struct fixture *f = *state;
+    enum { MUCH = SCRIPT_QUEUE_MAX + 1 };
+    struct asked much[MUCH] = {0}, few[2] = {0};
+    pool_with_index(f);
+    ask_as(f, much, MUCH, 1);
+    struct asked *shared = &much[MUCH - 1];
+    script_render_shared(f->pool, shared, 2);
+    script_render_shared(f->pool, shared, 1); /* nobody gets it back into the end of a queue */
+    ask_as(f, few, 2, 3);
+    wait_asked(f, MUCH + 2);
+    assert_int_equal(shared->page->status, 200);
+    assert_true(shared->place <= 5);
+    assert_int_equal(fine_and_free(few, 2), 2);
+    assert_int_equal(fine_and_free(much, MUCH), MUCH - 2);
+}
+
 /* Two processes, and a view that hangs is asked for three times: others are served all the while.
  */
 static void test_one_view_takes_one_process(void **state)
@@ -414,6 +516,9 @@ int main(int argc, char **argv)
         T(test_processes_die_with_the_daemon),
         T(test_stopping_answers_what_waits),
         T(test_queue_is_bounded),
+        T(test_askers_take_turns),
+        T(test_who_asks_for_much_makes_room),
+        T(test_shared_render_comes_at_the_earlier_turn),
         T(test_one_view_takes_one_process),
         T(test_not_found),
         T(test_environment_is_clean),

@@ -369,12 +369,11 @@ static const char HISTORY_ONE[] =
     "  AND r.miner_id = ?5 AND r.metric = ?4"
     " WHERE times.t >= ?2 ORDER BY r.t_ms";
 
-/* Of a gauge the sum of the means, of a counter that of the growths. Here the stretch of time is
- * read as it lies: a dozen rows of other metrics cost less than one look-up. */
+/* Of a gauge the sum of the means, of a counter that of the growths: the store keeps them. */
 static const char HISTORY_SUM[] =
-    "SELECT * FROM (SELECT t_ms, count(avg) AS n_miners, sum(avg) AS avg FROM rollups"
+    "SELECT * FROM (SELECT t_ms, n_miners, avg FROM herd_rollups"
     " WHERE period_s = ?1 AND t_ms >= ?2 AND t_ms < ?3 AND metric = ?4 AND ?5 = 0"
-    " GROUP BY t_ms HAVING count(avg) > 0 ORDER BY t_ms DESC LIMIT ?6) ORDER BY t_ms";
+    " ORDER BY t_ms DESC LIMIT ?6) ORDER BY t_ms";
 
 static bool flag_option(lua_State *L, const char *name)
 {
