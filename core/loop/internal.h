@@ -24,6 +24,15 @@ struct job {
     void *arg;
 };
 
+/* Jobs that wait, and the threads that run them. Guarded by work_lock. */
+struct lane {
+    struct loop *loop;
+    STAILQ_HEAD(, job) jobs;
+    size_t n_jobs;
+    unsigned n_threads, n_idle, max_threads;
+    pthread_cond_t wake;
+};
+
 enum { LOOP_WORKERS_MAX = 4, LOOP_OWNERS_MAX = 192 };
 
 enum { STREAM_BATCH = 128 };
@@ -58,12 +67,11 @@ struct loop {
     struct event *defer_event;
 
     pthread_mutex_t work_lock;
-    pthread_cond_t work_wake, work_ended; /* work_ended: by the monotonic clock */
-    STAILQ_HEAD(, job) jobs;
-    size_t n_jobs;
-    unsigned n_workers, n_started, n_ended;
+    pthread_cond_t work_ended; /* by the monotonic clock */
+    struct lane sure, hanging; /* see loop/work.c */
+    unsigned n_started, n_ended;
     bool stopping;
-    pthread_t workers[LOOP_WORKERS_MAX];
+    pthread_t workers[LOOP_WORKERS_MAX + LOOP_HANG_MAX];
 
     struct loop_owner *owners[LOOP_OWNERS_MAX]; /* everybody who ever asked for something */
     size_t n_owners;
@@ -94,6 +102,8 @@ void stream_remove(struct loop_watch *watch);
 void streams_choke(struct loop *loop);
 
 void loop_run_posted(struct loop *loop);
+void work_open(struct loop *loop, unsigned n_workers);
+void work_close(struct loop *loop);
 void fetch_free(struct loop *loop);
 void fetch_sweep(struct loop *loop, const struct loop_owner *owner);
 size_t fetch_count(const struct loop *loop);

@@ -289,7 +289,6 @@ static struct event_base *base_new(void)
 
 struct loop *loop_new(unsigned n_workers)
 {
-    pthread_condattr_t monotonic;
     event_set_log_callback(libevent_log);
     struct loop *loop = shep_alloc(sizeof *loop);
     loop->base = base_new();
@@ -298,15 +297,8 @@ struct loop *loop_new(unsigned n_workers)
         abort(); /* no loop, no daemon: only out of memory or descriptors at start-up */
     LIST_INIT(&loop->timers);
     LIST_INIT(&loop->watches);
-    STAILQ_INIT(&loop->jobs);
     pthread_mutex_init(&loop->post_lock, NULL);
-    pthread_mutex_init(&loop->work_lock, NULL);
-    pthread_cond_init(&loop->work_wake, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&loop->work_ended, &monotonic);
-    pthread_condattr_destroy(&monotonic);
-    loop->n_workers = n_workers > LOOP_WORKERS_MAX ? LOOP_WORKERS_MAX : n_workers;
+    work_open(loop, n_workers);
     loop->wake_event = event_new(loop->base, loop->wake_fd, EV_READ | EV_PERSIST, on_wake, loop);
     loop->defer_event = event_new(loop->base, -1, 0, on_defer, loop);
     event_add(loop->wake_event, NULL);
@@ -333,9 +325,7 @@ void loop_free(struct loop *loop)
     close(loop->wake_fd);
     event_base_free(loop->base);
     pthread_mutex_destroy(&loop->post_lock);
-    pthread_mutex_destroy(&loop->work_lock);
-    pthread_cond_destroy(&loop->work_wake);
-    pthread_cond_destroy(&loop->work_ended);
+    work_close(loop);
     free(loop);
 }
 

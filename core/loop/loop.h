@@ -64,8 +64,14 @@ void loop_post(struct loop *loop, loop_fn fn, void *arg);
 void loop_defer_free(struct loop *loop, void *mem);
 
 /* run on a worker thread, then done on the loop, always: a sweep does not take that away, since
- * done frees arg. SHEP_E_LIMIT when 256 jobs wait already. */
+ * done frees arg. For what ends for sure. SHEP_E_LIMIT when 256 jobs wait already. */
 int loop_work(struct loop *loop, struct loop_owner *owner, loop_fn run, loop_fn done, void *arg);
+/* The same for what may hang for ever: a path that leads to a device or a network. Up to
+ * LOOP_HANG_MAX of these run at once, so one that hangs holds up nobody; whoever asks for them has
+ * to bound how many of his may hang. */
+enum { LOOP_HANG_MAX = 48 };
+int loop_work_may_hang(struct loop *loop, struct loop_owner *owner, loop_fn run, loop_fn done,
+                       void *arg);
 /* Stop taking jobs, run what waits to its end, call every done. Before the rooms that jobs refer to
  * are taken down. */
 void loop_work_finish(struct loop *loop);

@@ -126,7 +126,7 @@ static void host_watch_cancel(struct shep_ctx *ctx, struct shep_watch *watch)
 
 static int host_work(struct shep_ctx *ctx, shep_work_fn run, shep_work_fn done, void *arg)
 {
-    return loop_work(env_of(ctx)->loop, &ctx->plugin->owner, run, done, arg);
+    return loop_work_may_hang(env_of(ctx)->loop, &ctx->plugin->owner, run, done, arg);
 }
 
 static int host_http_fetch(struct shep_ctx *ctx, const struct shep_fetch *fetch, shep_fetch_fn done,

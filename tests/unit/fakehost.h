@@ -41,6 +41,9 @@ void fake_wall_jump(struct fake *fake, int64_t ms); /* the wall clock alone */
 bool fake_run_jobs(struct fake *fake);              /* what waits now; true if something ran */
 void fake_hold_jobs(struct fake *fake, bool hold);
 size_t fake_jobs_waiting(const struct fake *fake);
+/* Those that wait now hang, until they are let go; others run meanwhile. */
+void fake_hang_jobs(struct fake *fake);
+void fake_let_go_jobs(struct fake *fake);
 size_t fake_timers(const struct fake *fake);
 int64_t fake_next_timer_ms(const struct fake *fake); /* from now; -1: none */
 size_t fake_watches(const struct fake *fake);

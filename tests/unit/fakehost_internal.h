@@ -80,8 +80,8 @@ struct fake {
     struct shep_watch *watches[MAX_WATCHES];
     size_t n_watches;
     bool choked, hold_jobs;
-    struct job jobs[MAX_JOBS];
-    size_t n_jobs;
+    struct job jobs[MAX_JOBS], hung[MAX_JOBS];
+    size_t n_jobs, n_hung;
     char *logs[MAX_LOGS];
     size_t n_logs;
     char failure[1024];

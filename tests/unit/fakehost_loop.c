@@ -89,7 +89,7 @@ static void host_watch_cancel(struct shep_ctx *ctx, struct shep_watch *watch)
 static int host_work(struct shep_ctx *ctx, shep_work_fn run, shep_work_fn done, void *arg)
 {
     struct fake *fake = host_of(ctx);
-    if (fake->n_jobs == MAX_JOBS)
+    if (fake->n_jobs + fake->n_hung == MAX_JOBS)
         return SHEP_E_LIMIT;
     fake->jobs[fake->n_jobs++] = (struct job){run, done, arg};
     return 0;
@@ -133,6 +133,7 @@ void loop_stop(struct fake *fake)
         fake_reply_error(fake, SHEP_E_GONE, "stopped");
     fake->n_gets = 0;
     fake->hold_jobs = false;
+    fake_let_go_jobs(fake);
     while (fake_run_jobs(fake))
         ;
 }
@@ -195,6 +196,20 @@ void fake_hold_jobs(struct fake *fake, bool hold)
 size_t fake_jobs_waiting(const struct fake *fake)
 {
     return fake->n_jobs;
+}
+
+void fake_hang_jobs(struct fake *fake)
+{
+    memcpy(fake->hung + fake->n_hung, fake->jobs, fake->n_jobs * sizeof *fake->jobs);
+    fake->n_hung += fake->n_jobs;
+    fake->n_jobs = 0;
+}
+
+void fake_let_go_jobs(struct fake *fake)
+{
+    memcpy(fake->jobs + fake->n_jobs, fake->hung, fake->n_hung * sizeof *fake->jobs);
+    fake->n_jobs += fake->n_hung;
+    fake->n_hung = 0;
 }
 
 static struct shep_timer *timer_next(const struct fake *fake, int64_t until_ms)

@@ -10,13 +10,15 @@ function(shep_plugin_test name plugin)
 endfunction()
 
 shep_plugin_test(serial source_serial)
+shep_plugin_test(serial_hang source_serial)
 shep_plugin_test(serial_lines source_serial)
 shep_plugin_test(udev source_udev)
 target_sources(test_plugin_serial PRIVATE unit/serialbench.c)
+target_sources(test_plugin_serial_hang PRIVATE unit/serialbench.c)
 target_sources(test_plugin_serial_lines PRIVATE unit/serialbench.c)
 target_sources(test_plugin_udev PRIVATE unit/fakeudev.c)
 # ioctl() and libudev of their own: the plugin finds the names in the program before it looks in libraries.
-set_target_properties(test_plugin_serial test_plugin_serial_lines test_plugin_udev
+set_target_properties(test_plugin_serial test_plugin_serial_hang test_plugin_serial_lines test_plugin_udev
                       PROPERTIES ENABLE_EXPORTS ON C_VISIBILITY_PRESET default)
 shep_plugin_test(replay source_replay)
 shep_plugin_test(summarize service_summarize)

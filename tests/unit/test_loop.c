@@ -157,6 +157,58 @@ static void a_job_that_blocks_is_not_waited_for_for_ever(void **state)
     close(pipe_fds[1]);
 }
 
+struct gate {
+    pthread_mutex_t lock;
+    pthread_cond_t opened;
+    bool open;
+};
+
+struct hanging {
+    struct gate *gate;
+    int *n_done;
+};
+
+static void job_hangs(void *arg)
+{
+    struct gate *gate = ((struct hanging *)arg)->gate;
+    pthread_mutex_lock(&gate->lock);
+    while (!gate->open)
+        pthread_cond_wait(&gate->opened, &gate->lock);
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static void job_hung(void *arg)
+{
+    ++*((struct hanging *)arg)->n_done;
+}
+
+static void jobs_that_hang_hold_up_nobody(void **state)
+{
+    struct loop *loop = loop_new(2);
+    struct gate gate = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    int n_done = 0;
+    struct hanging hanging = {&gate, &n_done};
+    struct job last_of_all = {0}, sure = {0}, too_many = {0};
+    for (int i = 0; i < LOOP_HANG_MAX - 1; i++)
+        assert_int_equal(loop_work_may_hang(loop, &owner, job_hangs, job_hung, &hanging), 0);
+    assert_int_equal(loop_work_may_hang(loop, &owner, job_run, job_done, &last_of_all), 0);
+    run_until(loop, &last_of_all.done, 1);
+    assert_int_equal(loop_work_may_hang(loop, &owner, job_hangs, job_hung, &hanging), 0);
+    assert_int_equal(loop_work_may_hang(loop, &owner, job_run, job_done, &too_many), 0);
+    assert_int_equal(loop_work(loop, &owner, job_run, job_done, &sure), 0);
+    run_until(loop, &sure.done, 1);
+    assert_int_equal(too_many.done + n_done, 0);
+    assert_false(loop_work_finish_by(loop, 10));
+    pthread_mutex_lock(&gate.lock);
+    gate.open = true;
+    pthread_cond_broadcast(&gate.opened);
+    pthread_mutex_unlock(&gate.lock);
+    assert_true(loop_work_finish_by(loop, 60000));
+    assert_int_equal(n_done, LOOP_HANG_MAX);
+    assert_int_equal(too_many.done, 1);
+    loop_free(loop);
+}
+
 static void read_one(int fd, uint32_t what, void *arg)
 {
     char byte;
@@ -362,6 +414,7 @@ int main(void)
         cmocka_unit_test(jobs_run_elsewhere_and_end_here),
         cmocka_unit_test(jobs_are_bounded_and_finished_at_the_end),
         cmocka_unit_test(a_job_that_blocks_is_not_waited_for_for_ever),
+        cmocka_unit_test(jobs_that_hang_hold_up_nobody),
         cmocka_unit_test(a_choked_loop_reads_no_streams),
         cmocka_unit_test(a_stream_freed_within_a_batch_is_not_called),
         cmocka_unit_test(a_file_is_no_stream),

@@ -109,11 +109,13 @@ void look_run(void *arg)
 {
     struct look *look = arg;
     bool some_missing = false;
-    for (size_t i = 0; i < look->n_views; i++) {
+    for (size_t i = 0; i < look->n_views && !atomic_load(&look->leave); i++) {
+        atomic_store(&look->at, i);
         path_look(look, &look->views[i]);
         some_missing |= !look->views[i].exists;
     }
-    if (some_missing)
+    atomic_store(&look->at, look->n_views);
+    if (some_missing && !atomic_load(&look->leave))
         ports_list(look->sysfs_root, look->dev_root, look->known, sizeof look->known);
     if (look->inotify >= 0)
         close(look->inotify);

@@ -58,14 +58,14 @@ size_t ports_to_look(const struct serial *self)
 {
     size_t n = 0;
     for (const struct port *port = self->ports; port; port = port->next)
-        n += port->look;
+        n += port->look && !look_hangs(self, port->path);
     return n;
 }
 
 void ports_fill(struct serial *self, struct look *look, size_t max)
 {
     for (struct port *port = self->ports; port && look->n_views < max; port = port->next) {
-        if (!port->look)
+        if (!port->look || look_hangs(self, port->path))
             continue;
         port->look = false;
         struct look_view *view = &look->views[look->n_views++];
@@ -85,6 +85,18 @@ void port_watch(struct port *port, const struct watch_point *points, size_t n)
     for (size_t i = 0; i < n_old; i++)
         if (!port_depends(port, old[i].wd, 0))
             serial_unwatch(port->self, old[i].wd);
+}
+
+void port_hangs(struct serial *self, const char *path)
+{
+    char why[SERIAL_WHY_MAX];
+    snprintf(why, sizeof why,
+             "%s: looking whether it is there hangs: the disk or the device that the path leads to "
+             "does not answer. It is opened when that ends",
+             path);
+    for (struct port *port = self->ports; port; port = port->next)
+        if (port->state == PORT_CLOSED && !strcmp(port->path, path))
+            port_down(port, why);
 }
 
 static void missing_tell(struct port *port, const char *known)

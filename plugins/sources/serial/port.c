@@ -1,10 +1,9 @@
-/* One configured port: closed, being opened on a worker thread, or open and read. Owns its
- * descriptor and watch. Thread: loop.
+/* One configured port: closed, being opened (opening.c), or open and read. Owns its descriptor and
+ * watch. Thread: loop.
  *
  * Promises: a hang-up closes the port at once (while it is open the kernel cannot give its number
  * to the board that comes back); a port that is gone is tried again for ever, ever more slowly, but
- * at once when its path appears; a path that is not there never takes a turn of those that are; no
- * port waits for another. */
+ * at once when its path appears. */
 #include "port.h"
 
 #include <errno.h>
@@ -16,8 +15,6 @@
 #include <unistd.h>
 
 enum {
-    OPEN_AT_ONCE = 4,      /* a hub with 40 ports must not brown out, nor fill the worker queue */
-    OPEN_STAGGER_MS = 50,  /* 40 ports are open after 2 s */
     RETRY_FIRST_MS = 1000, /* then 2, 4 … s */
     RETRY_LAST_MS = 30000,
     STABLE_MS = 10000,   /* open for this long: the next failure starts from the beginning */
@@ -44,22 +41,7 @@ static int64_t retry_delay_ms(struct port *port)
     return delay - (int64_t)(random_next(port->self) % (uint64_t)(delay / 4)); /* 75 to 100 % */
 }
 
-static void pump_fire(void *arg)
-{
-    struct serial *self = arg;
-    self->pump = NULL;
-    port_pump(self);
-}
-
-static void pump_arm(struct serial *self, int64_t in_ms)
-{
-    self->host->timer_cancel(self->ctx, self->pump);
-    self->pump = NULL;
-    if (self->host->timer(self->ctx, in_ms > 0 ? in_ms : 0, 0, pump_fire, self, &self->pump) < 0)
-        self->pump = NULL; /* the next look calls port_pump() */
-}
-
-static void port_retry(struct port *port)
+void port_retry(struct port *port)
 {
     port->state = PORT_CLOSED;
     port->fails++;
@@ -93,7 +75,7 @@ void port_lost(struct port *port, const char *what)
     serial_look_soon(self);
     snprintf(why, sizeof why, "%s: %s", port->path, what);
     port_down(port, why);
-    pump_arm(self, 0);
+    port_pump_soon(self);
 }
 
 /* ---- reading ---- */
@@ -126,15 +108,9 @@ static void port_readable(int fd, uint32_t what, void *arg)
     }
 }
 
-/* ---- opening ---- */
+/* ---- what an opening brought ---- */
 
-static void job_run(void *arg)
-{
-    struct open_job *job = arg;
-    serial_open(&job->request, &job->result);
-}
-
-static void port_opened(struct port *port, struct open_result *result)
+static void port_opened(struct port *port, const struct open_result *result)
 {
     struct serial *self = port->self;
     port->handle = result->handle;
@@ -161,104 +137,23 @@ static void port_opened(struct port *port, struct open_result *result)
     self->host->device_link(self->ctx, port->dev, 1, NULL);
 }
 
-static void orphan_remove(struct open_job *job)
-{
-    struct open_job **at = &job->self->orphans;
-    while (*at != job)
-        at = &(*at)->next;
-    *at = job->next;
-}
-
-/* The same port is attached again while its opening is under way: that is its opening, or the two
- * would be in each other's way. */
-static void orphan_adopt(struct port *port)
+void port_answered(struct port *port, const struct open_result *result)
 {
     struct serial *self = port->self;
-    for (struct open_job *job = self->orphans; job; job = job->next) {
-        const struct open_request *request = &job->request;
-        if (strcmp(request->path, port->path) != 0 || request->baud != port->baud ||
-            request->deassert != port->deassert)
-            continue;
-        orphan_remove(job);
-        job->port = port;
-        port->job = job;
-        port->state = PORT_OPENING;
-        self->opening++;
-        return;
-    }
-}
-
-static void job_done(void *arg)
-{
-    struct open_job *job = arg;
-    struct port *port = job->port;
-    if (!port) {
-        if (job->self)
-            orphan_remove(job);
-        serial_close(&job->result.handle);
-        free(job);
-        return;
-    }
     port->job = NULL;
-    port->self->opening--;
     port->look = true; /* what events told meanwhile may be about another device */
-    port->tried_ms = port->self->host->mono_ms(port->self->ctx);
-    if (job->result.err < 0) {
-        if (job->result.missing) {
+    port->tried_ms = self->host->mono_ms(self->ctx);
+    if (result->err < 0) {
+        if (result->missing) {
             port->missing = true;
             port->flaps++;
         }
         port_retry(port);
-        port_down(port, job->result.why);
+        port_down(port, result->why);
     } else {
-        port_opened(port, &job->result);
+        port_opened(port, result);
     }
-    serial_look_soon(port->self);
-    pump_arm(port->self, 0);
-    free(job);
-}
-
-static void port_open(struct port *port)
-{
-    struct serial *self = port->self;
-    struct open_job *job = calloc(1, sizeof *job);
-    if (job) {
-        job->port = port;
-        job->self = self;
-        memcpy(job->request.path, port->path, sizeof port->path);
-        memcpy(job->request.sysfs_root, self->sysfs_root, sizeof self->sysfs_root);
-        memcpy(job->request.dev_root, self->dev_root, sizeof self->dev_root);
-        job->request.baud = port->baud;
-        job->request.deassert = port->deassert;
-        job->result.handle.fd = -1;
-    }
-    if (!job || self->host->work(self->ctx, job_run, job_done, job) < 0) {
-        free(job);
-        port_retry(port); /* the queue of jobs is full: later */
-        return;
-    }
-    port->job = job;
-    port->state = PORT_OPENING;
-    self->opening++;
-}
-
-void port_pump(struct serial *self)
-{
-    int64_t now = self->host->mono_ms(self->ctx), next = INT64_MAX;
-    for (struct port *port = self->ports; port; port = port->next) {
-        if (port->state != PORT_CLOSED || port->missing)
-            continue;
-        if (port->due_ms <= now && now >= self->next_open_ms && self->opening < OPEN_AT_ONCE) {
-            self->next_open_ms = now + OPEN_STAGGER_MS;
-            port_open(port);
-        } else if (port->due_ms < next) {
-            next = port->due_ms;
-        }
-    }
-    if (next == INT64_MAX)
-        return;
-    int64_t wait = next - now;
-    pump_arm(self, wait > OPEN_STAGGER_MS ? wait : OPEN_STAGGER_MS);
+    serial_look_soon(self);
 }
 
 /* ---- life ---- */
@@ -302,24 +197,22 @@ int port_new(struct serial *self, struct shep_device *dev)
     port->state = options_read(port) ? PORT_CLOSED : PORT_REFUSED;
     port->missing = true;
     port->look = port->state == PORT_CLOSED;
-    if (port->state == PORT_CLOSED)
-        orphan_adopt(port);
     struct port **end = &self->ports; /* opened in the order of the configuration */
     while (*end)
         end = &(*end)->next;
     *end = port;
+    if (port->state == PORT_CLOSED)
+        opening_adopt(port);
+    if (look_hangs(self, port->path))
+        port_hangs(self, port->path);
     serial_look_soon(self);
     return 0;
 }
 
 static void port_destroy(struct port *port)
 {
-    if (port->job) {
+    if (port->job)
         port->job->port = NULL;
-        port->job->next = port->self->orphans;
-        port->self->orphans = port->job;
-        port->self->opening--;
-    }
     if (port->reset)
         port->reset->port = NULL;
     port_close(port);
@@ -345,7 +238,5 @@ void port_free_all(struct serial *self)
         self->ports = port->next;
         port_destroy(port);
     }
-    for (struct open_job *job = self->orphans; job; job = job->next)
-        job->self = NULL;
-    self->orphans = NULL;
+    openings_leave(self);
 }

@@ -1,12 +1,12 @@
 /* Inside the serial source. What may block runs on a worker thread: opening a port (open.c),
  * looking who holds it (holder.c), looking whether paths are there (look.c) and the reset pulse
- * (lines.c). Those touch nothing but their arguments. The rest (serial.c, port.c) lives on the
- * loop. */
+ * (lines.c). Those touch nothing but their arguments. The rest lives on the loop. */
 #ifndef SERIAL_H
 #define SERIAL_H
 
 #include "shepherd/plugin.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -82,7 +82,12 @@ struct look_view {
     size_t n_points;
 };
 struct look {
-    struct serial *self; /* NULL: stopped meanwhile */
+    struct serial *self;     /* NULL: stopped meanwhile */
+    struct look *next;       /* of those that hang */
+    struct shep_timer *slow; /* NULL: it takes too long */
+    size_t hung_at;          /* the view that hangs, once it does */
+    _Atomic size_t at;       /* the view that is being looked at; written by the worker */
+    atomic_bool leave;       /* nobody waits for the other views any more */
     char sysfs_root[SERIAL_PATH_MAX], dev_root[SERIAL_PATH_MAX];
     int inotify;                 /* a descriptor of its own; -1: none */
     bool blind;                  /* some directory cannot be watched: the kernel's limit */
@@ -104,16 +109,19 @@ struct port;
 int port_new(struct serial *self, struct shep_device *dev);
 void port_free(struct serial *self, struct shep_device *dev);
 void port_free_all(struct serial *self);
-void port_pump(struct serial *self); /* starts the openings that are due */
 int port_reset(struct serial *self, struct shep_device *dev);
 /* Ports whose path somebody touched. wd -1: all of them; name 0: whatever the name. */
 bool ports_touched(struct serial *self, int wd, uint32_t name);
 void port_look_again(struct serial *self, unsigned id);
+void port_hangs(struct serial *self, const char *path); /* looking at it does not end */
 size_t ports_to_look(const struct serial *self);
 void ports_fill(struct serial *self, struct look *look, size_t max);
 /* What a look saw of the path of a port. */
 void port_seen(struct serial *self, const struct look *look, const struct look_view *view);
 bool ports_watch(const struct serial *self, int wd); /* some port still needs this watch */
+
+/* ---- opening.c ---- */
+void port_pump(struct serial *self); /* starts the openings that are due */
 
 /* ---- serial.c ---- */
 struct serial {
@@ -123,20 +131,27 @@ struct serial {
     bool discover, listen_all;
     struct model_ids ids;
     struct port *ports;
-    struct open_job *orphans; /* openings under way whose port was detached */
-    unsigned next_id, opening;
-    int64_t next_open_ms; /* monotonic; openings are staggered */
+    unsigned next_id;
+    struct open_job *openings;  /* under way, also those whose port was detached */
+    unsigned n_opening, n_hung; /* of these: in time yet, and those that take too long */
+    int64_t next_open_ms;       /* monotonic; openings are staggered */
     struct shep_timer *pump;
     uint64_t random;
     int inotify; /* -1: none */
     struct shep_watch *inotify_watch;
     bool blind;        /* not every path is watched: look at all of them every 2 s */
     struct look *look; /* under way; NULL: none */
+    struct look *hung; /* those that take too long */
     int64_t looked_ms;
     struct shep_timer *look_timer, *sweep_timer;
     int stale[SERIAL_IDS_MAX]; /* watches that may be needless, until the look is over */
     size_t n_stale;
 };
+
+/* ---- watch.c ---- */
+void watch_start(struct serial *self);
+void watch_stop(struct serial *self);
+bool look_hangs(const struct serial *self, const char *path);
 /* Starts a look at what was touched, at once or when the one under way is done. */
 void serial_look(struct serial *self);
 void serial_look_soon(struct serial *self); /* in the next turn, with all that come in this one */
