@@ -39,6 +39,8 @@ def main(path):
         made = rows(miner, USUAL_KHS[index % len(USUAL_KHS)], time.time() - 120)
         database.executemany("INSERT OR IGNORE INTO rollups(period_s, t_ms, miner_id, metric, n, min, max, avg, last)"
                              " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", made)
+    database.execute("INSERT OR REPLACE INTO herd_rollups SELECT period_s, t_ms, metric, count(avg), sum(avg) FROM rollups"
+                     " GROUP BY period_s, t_ms, metric")
     database.commit()
     database.close()
 

@@ -33,6 +33,8 @@ for name, base in (("BARN-01", 78000.0), ("SHED-02", 350000.0)):
             db.executemany("INSERT OR REPLACE INTO rollups(period_s, t_ms, miner_id, metric, n, min, max, avg, last)"
                            " VALUES (?, ?, ?, ?, 12, ?, ?, ?, ?)",
                            [(period, t * 1000, miner, metric, low, high, avg, avg) for metric, low, high, avg in rows])
+db.execute("INSERT OR REPLACE INTO herd_rollups SELECT period_s, t_ms, metric, count(avg), sum(avg) FROM rollups"
+           " GROUP BY period_s, t_ms, metric")
 db.commit()
 `;
 

@@ -256,6 +256,22 @@ static void miners_come_back(void **state)
     assert_int_equal(seen.n, 1);
 }
 
+static void put_rollup(struct fix *fix, int64_t miner, uint32_t metric, const char *name,
+                       int64_t t_ms, uint32_t n, double avg, double last)
+{
+    struct shep_rollup r = {.size = sizeof r,
+                            .metric = metric,
+                            .period_s = 60,
+                            .n = n,
+                            .miner_id = miner,
+                            .t_ms = t_ms,
+                            .min = avg - 1,
+                            .max = avg + 1,
+                            .avg = avg,
+                            .last = last};
+    store_rollup_put(fix->store, &r, name);
+}
+
 /* A file of the first release: its miners stay, and have no group yet. */
 static void older_database_is_brought_up_to_date(void **state)
 {
@@ -269,8 +285,13 @@ static void older_database_is_brought_up_to_date(void **state)
                                 .group = "barn",
                                 .tags = "loud"};
     int64_t id = store_miner_put(fix->store, &miner);
+    put_rollup(fix, id, SHEP_M_HASHRATE, "hashrate", 0, 1, 1, 1); /* over a day before the next */
+    put_rollup(fix, id, SHEP_M_HASHRATE, "hashrate", 90000000, 1, 5, 5);
+    put_rollup(fix, id + 1, SHEP_M_HASHRATE, "hashrate", 90000000, 1, 7, 7);
+    put_rollup(fix, id, SHEP_M_POWER, "power", 90000000, 1, 8, 8);
     fix_close(fix);
     static const char *const undo[] = {
+        "DROP TABLE herd_rollups",
         "DROP TABLE chores",
         "DROP TABLE settings",
         "DROP TABLE audit",
@@ -296,7 +317,13 @@ static void older_database_is_brought_up_to_date(void **state)
     store_miners_each(fix->store, on_miner, &seen);
     assert_string_equal(seen.text, "BARN-01|-|serial|/dev/a|-|{}|0|barn|loud");
     fix_close(fix);
-    assert_int_equal(sql_int(fix, "PRAGMA user_version"), 4);
+    assert_int_equal(sql_int(fix, "PRAGMA user_version"), 5);
+    SQL_TEXT_IS(fix,
+                "SELECT group_concat(metric || t_ms || 'x' || n_miners || '=' || avg, ' ')"
+                " FROM herd_rollups",
+                "hashrate90000000x2=12.0 power90000000x1=8.0");
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'herd_t%'"),
+                     0);
 }
 
 static void on_latest(int64_t miner_id, const struct store_reading *r, size_t n, double best,
@@ -458,22 +485,6 @@ static void on_rows(const struct shep_rollup *rows, size_t n, int err, void *arg
         to->rows[i] = rows[i];
 }
 
-static void put_rollup(struct fix *fix, int64_t miner, uint32_t metric, const char *name,
-                       int64_t t_ms, uint32_t n, double avg, double last)
-{
-    struct shep_rollup r = {.size = sizeof r,
-                            .metric = metric,
-                            .period_s = 60,
-                            .n = n,
-                            .miner_id = miner,
-                            .t_ms = t_ms,
-                            .min = avg - 1,
-                            .max = avg + 1,
-                            .avg = avg,
-                            .last = last};
-    store_rollup_put(fix->store, &r, name);
-}
-
 static void history_folds_and_is_dropped(void **state)
 {
     struct fix *fix = *state;
@@ -504,12 +515,35 @@ static void history_folds_and_is_dropped(void **state)
                      on_rows, &rows);
     WAIT_FOR(fix, rows.calls);
     assert_true(rows.n == 1 && rows.rows[0].avg == 11 && rows.rows[0].last == 111);
+    assert_true(herd_is_the_sum(fix));
+    SQL_TEXT_IS(fix,
+                "SELECT group_concat(period_s || ':' || t_ms || 'x' || n_miners || '=' || avg, ' ')"
+                " FROM herd_rollups WHERE metric = 'hashrate'",
+                "60:3600000x1=100.0 60:3660000x2=207.0 60:10800000x1=1.0 3600:3600000x2=132.0");
     store_rollup_drop(fix->store, 60, 2 * hour);
     rows = (struct rows){0};
     store_rollup_get(fix->store, 60, SHEP_M_HASHRATE, "hashrate", 0, 10 * hour, on_rows, &rows);
     WAIT_FOR(fix, rows.calls);
     assert_true(rows.n == 1 && rows.rows[0].t_ms == 3 * hour);
     assert_int_equal(rows.calls, 1);
+    assert_true(herd_is_the_sum(fix));
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM herd_rollups WHERE period_s = 60"), 1);
+}
+
+/* A day of a thousand miners is more than a plugin gets: what it gets is the newest. */
+static void of_too_much_history_the_newest_is_told(void **state)
+{
+    struct fix *fix = *state;
+    struct rows rows = {0};
+    fix_open(fix);
+    put_miner(fix, "A");
+    flush(fix);
+    sql_int(fix, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 200001)"
+                 " INSERT INTO rollups(period_s, t_ms, miner_id, metric, n, avg)"
+                 " SELECT 60, i * 60000, 1, 'hashrate', 1, i FROM n");
+    store_rollup_get(fix->store, 60, SHEP_M_HASHRATE, "hashrate", 0, INT64_MAX, on_rows, &rows);
+    WAIT_FOR(fix, rows.calls);
+    assert_true(rows.n == 200000 && rows.rows[0].avg == 2 && rows.rows[1].avg == 3);
 }
 
 static void counters_of_plugins_add_up(void **state)
@@ -563,13 +597,13 @@ static void new_database_has_all_tables(void **state)
                                  "pools",      "coin_addresses",
                                  "devices",    "events",
                                  "latest",     "rollups",
-                                 "kv"};
+                                 "kv",         "herd_rollups"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char sql[80];
         snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", names[i]);
         assert_int_equal(sql_int(fix, sql), 0);
     }
-    assert_int_equal(sql_int(fix, "PRAGMA user_version"), 4);
+    assert_int_equal(sql_int(fix, "PRAGMA user_version"), 5);
     assert_int_equal(sql_int(fix, "PRAGMA application_id"), 0x53484550);
     assert_int_equal(sql_int(fix, "PRAGMA page_size"), 1024);
     assert_int_equal(sql_int(fix, "PRAGMA journal_mode='wal'"), 0);
@@ -593,7 +627,7 @@ static void newer_database_is_refused(void **state)
     sql_int(fix, "PRAGMA user_version=99");
     assert_int_equal(fix_try_open(fix), SHEP_E_UNSUPPORTED);
     assert_non_null(strstr(fix->err, "99"));
-    assert_non_null(strstr(fix->err, "up to 4"));
+    assert_non_null(strstr(fix->err, "up to 5"));
     assert_int_equal(sql_int(fix, "PRAGMA user_version"), 99); /* untouched */
 }
 
@@ -768,6 +802,7 @@ int main(int argc, char **argv)
         TEST(devices_are_written_when_they_change),
         TEST(summaries_are_shown),
         TEST(history_folds_and_is_dropped),
+        TEST(of_too_much_history_the_newest_is_told),
         TEST(counters_of_plugins_add_up),
         TEST(a_question_is_answered_at_close),
         TEST(second_daemon_is_refused),

@@ -391,7 +391,7 @@ static void an_older_file_is_taken(void **state)
 {
     struct fix *fix = *state;
     char *path = fresh(fix);
-    make_db(path, (const char *const[]){"DROP TABLE chores", "PRAGMA user_version=3", NULL});
+    make_db(path, (const char *const[]){"DROP TABLE herd_rollups", "PRAGMA user_version=4", NULL});
     assert_int_equal(check(path), 0);
     free(path);
 }

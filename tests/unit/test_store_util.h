@@ -127,6 +127,19 @@ static inline int64_t sql_int(const struct fix *fix, const char *sql)
     return value;
 }
 
+/* Are the herd's rows just the sums of the miners'? */
+static inline bool herd_is_the_sum(const struct fix *fix)
+{
+#define SUMS                                                                                       \
+    "SELECT period_s, t_ms, metric, count(avg), sum(avg) FROM rollups WHERE avg IS NOT NULL"       \
+    " GROUP BY period_s, t_ms, metric"
+#define KEPT "SELECT period_s, t_ms, metric, n_miners, avg FROM herd_rollups"
+    return sql_int(fix, "SELECT count(*) FROM (" SUMS " EXCEPT " KEPT ")") == 0 &&
+           sql_int(fix, "SELECT count(*) FROM (" KEPT " EXCEPT " SUMS ")") == 0;
+#undef SUMS
+#undef KEPT
+}
+
 /* The first column of the first row as text; owned. "": no row, or NULL. */
 static inline char *sql_text_at(const char *path, const char *sql)
 {
