@@ -18,7 +18,8 @@ HERE = pathlib.Path(__file__).parent
 _spec = importlib.util.spec_from_file_location("shepherd_daemon", HERE.parent / "conftest.py")
 _daemon = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_daemon)
-Daemon, wait_for, miner_lua, DEADLINE_S = _daemon.Daemon, _daemon.wait_for, _daemon.miner_lua, _daemon.DEADLINE_S
+Daemon, run, wait_for = _daemon.Daemon, _daemon.run, _daemon.wait_for
+miner_lua, DEADLINE_S = _daemon.miner_lua, _daemon.DEADLINE_S
 
 TOOLS = pathlib.Path(os.environ.get("USB_TOOLS", _daemon.BUILD / "tests" / "usb")).resolve()
 EVENTS_S = 15  # from what happens to /api/events; it takes a second on an idle machine

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from bench import miner_lua, options_lua, says, stats, wait_for, wait_links
+from bench import miner_lua, options_lua, post_later, run, says, stats, wait_for, wait_links
 
 ALL = options_lua(serial={"listen": "all"})
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
@@ -67,6 +67,27 @@ def test_25_open_blocks(bench):
     bench.let_go("open", "ttyUSB0")
     stuck.wait_open().hum(stats(55))
     says(d, "1-1.1", 55)
+
+
+def test_25_many_opens_block(bench):
+    """More of them than the daemon has threads for other work: each says so, all else goes on: ports, passwords, the end."""
+    stuck = [bench.plug(f"ttyUSB{i}", f"1-1.{i + 1}") for i in range(6)]
+    for board in stuck:
+        bench.hold("open", board.name)
+    d = bench.daemon(ALL, start=False)
+    assert run("passwd", "--data-dir", d.data, stdin="a good password\n")[0] == 0
+    d.start()
+    for i in range(6):
+        d.wait_miner(f"1-1.{i + 1}", lambda m: m["why"] and "opening it hangs" in m["why"], "says that it hangs")
+    bench.plug("ttyUSB9", "1-2").wait_open().hum(stats(55))
+    says(d, "1-2", 55)
+    status, body = post_later(d, "/login", {"user": "admin", "password": "a good password"})()
+    assert status == 200 and body["success"], body
+    for board in stuck[:3]:
+        bench.let_go("open", board.name)
+        board.wait_open()
+    assert all(not board.is_open() for board in stuck[3:])
+    assert d.stop(signal.SIGTERM) == 0
 
 
 def test_25_unplugged_while_open_blocks(bench):
