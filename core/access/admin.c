@@ -3,6 +3,8 @@
  * end. And the setup code, while there is no admin. Thread: loop. */
 #include "access/internal.h"
 
+#include <errno.h>
+
 enum { LOOK_MS = 1000, SETUP_VALID_MS = 3600000 };
 
 static const char kv_seen[] = "admin_password_seen";
@@ -14,13 +16,32 @@ static void seen(const char *key, const char *value, void *arg)
         str_copy(access->admin_seen, sizeof access->admin_seen, value, strlen(value));
 }
 
+/* false: it cannot be read just now (another owner, no descriptors left), and what was known goes
+ * on: whoever makes it unreadable logs nobody out, and does not become the first admin again. */
+static bool file_look(struct access *access)
+{
+    char hash[PASSWORD_HASH_MAX];
+    int err = password_file_read(access->data_dir, hash);
+    bool before = access->admin_unreadable;
+    access->admin_unreadable = err && err != -ENOENT;
+    if (!access->admin_unreadable)
+        memcpy(access->admin_hash, hash, sizeof hash);
+    else if (!before)
+        log_error("access",
+                  "%s/admin_password is there, but cannot be used: %s; give it to whoever runs the "
+                  "daemon, or set it anew with `shepherd passwd`",
+                  access->data_dir, err == -EINVAL ? "it holds no hash" : strerror(-err));
+    return !access->admin_unreadable;
+}
+
 void admin_look(struct access *access, bool now, int64_t keep_session_id)
 {
     int64_t now_ms = clock_mono_ms();
     if (!now && now_ms - access->admin_looked_ms < LOOK_MS)
         return;
     access->admin_looked_ms = now_ms;
-    password_file_read(access->data_dir, access->admin_hash);
+    if (!file_look(access))
+        return;
     unsigned char hash[HASH_BYTES];
     char hex[HASH_BYTES * 2 + 1] = "";
     secret_hash(access->admin_hash, hash);
@@ -36,7 +57,7 @@ void admin_look(struct access *access, bool now, int64_t keep_session_id)
 bool access_has_admin(const struct access *access)
 {
     admin_look((struct access *)access, false, 0);
-    if (access->admin_hash[0])
+    if (access->admin_hash[0] || access->admin_unreadable)
         return true;
     for (size_t i = 0; i < access->n_users; i++)
         if (access->users[i].role == ROLE_ADMIN)

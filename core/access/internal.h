@@ -15,7 +15,7 @@ enum {
     SECRET_CHARS = 43, /* 32 bytes as base64url */
     TOKEN_CHARS = 4 + SECRET_CHARS,
     USERS_MAX = 64,
-    SESSIONS_MAX = 256, /* browsers; who was away longest is logged out for a new one */
+    SESSIONS_MAX = 256, /* browsers; a new one takes the place of one of whoever has the most */
     TOKENS_MAX = 64,
     NAME_MAX_CHARS = 32,
     JOBS_MAX = 16, /* passwords that wait to be hashed: 2.4 s on a Pi 4 */
@@ -91,6 +91,7 @@ struct access {
     char admin_hash[PASSWORD_HASH_MAX];
     char admin_seen[HASH_BYTES * 2 + 1]; /* the hash of that, as it was when sessions began */
     int64_t admin_looked_ms;
+    bool admin_unreadable; /* it is there, so there is an admin */
     char setup_code[SETUP_CODE_CHARS + 2];
     int64_t setup_until_ms;
 
@@ -159,6 +160,8 @@ void access_answer(access_done_fn done, void *arg, int err, const char *message)
 void access_answer_limit(struct access *access, access_done_fn done, void *arg, int64_t wait_ms);
 
 /* login.c */
+/* Its user is there, and may do what they might when they asked. */
+bool grant_stands(const struct access *access, const struct access_grant *grant);
 void login_job_landed(struct access *access, struct job *job);
 
 /* audit.c */

@@ -85,13 +85,18 @@ void access_confirm(struct access *access, const struct access_grant *grant, con
     if (!user)
         admin_look(access, true, 0);
     if (!user && !access->admin_hash[0]) {
-        access_answer_later(access, done, arg, SHEP_E_CONFIG, no_admin, 0);
+        access_answer_later(access, done, arg, SHEP_E_CONFIG,
+                            access->admin_unreadable
+                                ? "The admin's password cannot be read here: see the log."
+                                : no_admin,
+                            0);
         return;
     }
     if (!try_begin(access, peer, done, arg, &tried_ms))
         return;
     struct job *job =
         password_job_new(access, JOB_CONFIRM, peer, password ? password : "", done, arg);
+    job->user_id = user ? user->id : 0;
     memcpy(job->hash, user ? user->hash : access->admin_hash, sizeof job->hash);
     job->by = *grant;
     str_copy(job->user, sizeof job->user, user ? user->name : "admin",
@@ -101,12 +106,19 @@ void access_confirm(struct access *access, const struct access_grant *grant, con
 
 /* ---- with the answer of the worker ---- */
 
-/* Nobody may come in with a password that was changed, or a user who was deleted, meanwhile. */
+/* Nobody may do a thing with a password that was changed, or as a user who was deleted, meanwhile.
+ */
 static bool still_so(struct access *access, const struct job *job)
 {
     const struct user *user = user_by_id(access, job->user_id);
     return job->user_id ? user && strcmp(user->hash, job->hash) == 0
                         : strcmp(access->admin_hash, job->hash) == 0;
+}
+
+bool grant_stands(const struct access *access, const struct access_grant *grant)
+{
+    const struct user *user = user_by_id(access, grant->user_id);
+    return !grant->user_id || (user && user->role >= grant->role);
 }
 
 static void come_in(struct access *access, const struct job *job, const char *action,
@@ -150,7 +162,7 @@ void login_job_landed(struct access *access, struct job *job)
         setup_landed(access, job);
         return;
     }
-    bool right = job->err == 0 && (job->kind == JOB_CONFIRM || still_so(access, job));
+    bool right = job->err == 0 && still_so(access, job) && grant_stands(access, &job->by);
     if (!right) {
         audit_failure(access, job->peer, job->user);
         access_answer(job->done, job->arg, SHEP_E_CONFIG,

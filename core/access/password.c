@@ -3,6 +3,7 @@
 #include "shepherd/plugin.h"
 #include "util/util.h"
 
+#include <errno.h>
 #include <sodium.h>
 
 /* OWASP's figure for argon2id: 19 MiB and 2 passes. */
@@ -45,15 +46,19 @@ char *password_file_path_dup(const char *data_dir)
     return path_join_dup(data_dir, "admin_password");
 }
 
-void password_file_read(const char *data_dir, char out[static PASSWORD_HASH_MAX])
+int password_file_read(const char *data_dir, char out[static PASSWORD_HASH_MAX])
 {
     char *path = password_file_path_dup(data_dir);
     char *hash = file_read_dup(path, PASSWORD_HASH_MAX, NULL);
+    int err = hash ? 0 : -errno;
     out[0] = '\0';
     if (hash && strncmp(hash, "$argon2", 7) == 0)
         str_copy(out, PASSWORD_HASH_MAX, hash, strcspn(hash, "\r\n"));
+    else if (hash)
+        err = -EINVAL;
     free(hash);
     free(path);
+    return err;
 }
 
 int password_file_write(const char *data_dir, const char *hash)

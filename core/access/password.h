@@ -19,8 +19,8 @@ int password_hash(const char *password, char out[static PASSWORD_HASH_MAX]);
 /* hash NULL or "": nobody's; takes as long as any other. */
 bool password_verify(const char *hash, const char *password);
 
-/* "": not set, or not readable. */
-void password_file_read(const char *data_dir, char out[static PASSWORD_HASH_MAX]);
+/* 0; -ENOENT: not set; else it is there and cannot be read, or is no hash. Then out is "". */
+int password_file_read(const char *data_dir, char out[static PASSWORD_HASH_MAX]);
 int password_file_write(const char *data_dir, const char *hash); /* 0 or -errno */
 char *password_file_path_dup(const char *data_dir);
 #endif

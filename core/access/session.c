@@ -57,15 +57,31 @@ void session_used(struct access *access, struct session *session)
         session_put(access, session);
 }
 
+static size_t n_of(const struct access *access, int64_t user_id)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < access->n_sessions; i++)
+        n += access->sessions[i].user_id == user_id;
+    return n;
+}
+
+/* Of whoever has the most, the one that was away longest: a viewer who logs in again and again logs
+ * out nobody else. */
 static void make_room(struct access *access)
 {
-    struct session *oldest = &access->sessions[0];
+    struct session *out = NULL;
+    size_t most = 0;
     if (access->n_sessions < SESSIONS_MAX)
         return;
-    for (size_t i = 1; i < access->n_sessions; i++)
-        if (access->sessions[i].used_ms < oldest->used_ms)
-            oldest = &access->sessions[i];
-    session_end(access, oldest);
+    for (size_t i = 0; i < access->n_sessions; i++) {
+        struct session *session = &access->sessions[i];
+        size_t n = n_of(access, session->user_id);
+        if (out && (n < most || (n == most && session->used_ms >= out->used_ms)))
+            continue;
+        out = session;
+        most = n;
+    }
+    session_end(access, out);
 }
 
 int64_t session_add(struct access *access, int64_t user_id, char secret[static SECRET_CHARS + 1])

@@ -82,6 +82,7 @@ void access_user_put(struct access *access, const struct access_grant *by, const
         struct job *job = password_job_new(access, is_admin ? JOB_ADMIN_PASSWORD : JOB_USER, peer,
                                            password, done, arg);
         str_copy(job->user, sizeof job->user, name, strlen(name));
+        job->user_id = known ? known->id : 0;
         job->role = (enum access_role)access_role_by_name(role);
         job->by = *by;
         password_job_start(job);
@@ -129,6 +130,13 @@ void user_job_landed(struct access *access, struct job *job)
         return;
     }
     struct user *user = user_by_name(access, job->user);
+    bool same = !job->user_id || (user && user->id == job->user_id);
+    if (!same || !grant_stands(access, &job->by)) {
+        /* else who is deleted would come back, and who may do less now be what they were */
+        access_answer(job->done, job->arg, SHEP_E_GONE,
+                      "The user was deleted or changed meanwhile: look again.");
+        return;
+    }
     const char *old_role = user ? access_role_name(user->role) : NULL;
     if (!user)
         user = user_make(access, job->user);
@@ -170,8 +178,8 @@ static void user_row(const json_t *row, void *arg)
     int number = role ? access_role_by_name(role) : -1;
     if (id >= access->next_id[TABLE_USERS])
         access->next_id[TABLE_USERS] = id + 1;
-    if (!name || !name_ok(name) || !hash || strlen(hash) >= PASSWORD_HASH_MAX ||
-        number <= ROLE_NONE || access->n_users == USERS_MAX) {
+    if (!name || !name_ok(name) || strcasecmp(name, "admin") == 0 || !hash ||
+        strlen(hash) >= PASSWORD_HASH_MAX || number <= ROLE_NONE || access->n_users == USERS_MAX) {
         log_warn("access", "a user in the database is not understood: left out");
         return;
     }

@@ -362,6 +362,21 @@ static void test_many_sessions_are_bounded(void **state)
     assert_int_equal(judge_session(secret).role, ROLE_ADMIN);
 }
 
+static void test_who_logs_in_often_logs_out_nobody_else(void **state)
+{
+    char admin[SECRET_CHARS + 1], secret[SECRET_CHARS + 1];
+    set_admin("correct horse");
+    put_user("eve", "viewer", "long enough");
+    session_add(a, 0, admin);
+    for (int i = 0; i < SESSIONS_MAX + 10; i++) {
+        pass(1);
+        session_add(a, user_by_name(a, "eve")->id, secret);
+    }
+    assert_int_equal(a->n_sessions, SESSIONS_MAX);
+    assert_int_equal(judge_session(admin).role, ROLE_ADMIN);
+    assert_int_equal(judge_session(secret).role, ROLE_VIEWER);
+}
+
 /* `shepherd passwd` because the old password was stolen: who has it is out, also after a restart.
  */
 static void test_a_new_admin_password_ends_sessions(void **state)
@@ -385,9 +400,33 @@ static void test_password_file_that_is_no_hash(void **state)
 {
     assert_int_equal(password_file_write(f.dir, "hunter2hunter2"), 0);
     pass(1001);
-    assert_false(access_has_admin(a));
+    assert_true(access_has_admin(a)); /* /setup is not open again */
     assert_int_equal(login("admin", "hunter2hunter2").err, SHEP_E_CONFIG);
     assert_int_equal(login("admin", "").err, SHEP_E_CONFIG);
+}
+
+/* Another owner, no descriptors left, a disk that fails: nobody is logged out, and nobody becomes
+ * the first admin a second time. */
+static void test_password_file_that_cannot_be_read(void **state)
+{
+    set_admin("correct horse");
+    struct got got = login("admin", "correct horse");
+    char *path = password_file_path_dup(f.dir), *aside = path_join_dup(f.dir, "aside");
+    assert_int_equal(rename(path, aside), 0);
+    assert_int_equal(symlink(path, path), 0); /* ELOOP, for root too */
+    pass(1001);
+    assert_int_equal(judge_session(got.session).role, ROLE_ADMIN);
+    assert_true(access_has_admin(a));
+    restart();
+    assert_true(access_has_admin(a));
+    assert_null(access_setup_code(a));
+    assert_int_equal(judge_session(got.session).role, ROLE_ADMIN);
+    assert_int_equal(confirm(&by_admin, "correct horse").err, SHEP_E_CONFIG);
+    assert_int_equal(rename(aside, path), 0);
+    pass(1001);
+    assert_int_equal(confirm(&by_admin, "correct horse").err, 0);
+    free(path);
+    free(aside);
 }
 
 /* ---- users ---- */
@@ -416,6 +455,13 @@ static void test_users(void **state)
     assert_int_equal(judge_session(got.session).role, ROLE_NONE);
     assert_int_equal(rows("SELECT count(*) FROM audit WHERE subject = 'eve'"), 3);
     assert_int_equal(rows("SELECT count(*) FROM users WHERE password_hash LIKE '$argon2id$%'"), 1);
+    json_t *row = json_pack("{s:i, s:s, s:s, s:s, s:i}", "id", 9, "name", "Admin", "role", "viewer",
+                            "password_hash", "$argon2id$", "created_at_ms", 1);
+    store_row_put(f.store, TABLE_USERS,
+                  row); /* a restored database: not a second way to be admin */
+    json_decref(row);
+    restart();
+    assert_null(user_by_id(a, 9));
 }
 
 static void test_deleted_user_is_out(void **state)
@@ -442,6 +488,41 @@ static void test_deleted_while_logging_in(void **state)
     access_login(a, "192.168.1.7", "eve", "long enough", on_done, &got);
     access_user_delete(a, &by_admin, "192.168.1.7", user_by_name(a, "eve")->id);
     assert_int_equal(wait_done(&got).err, SHEP_E_CONFIG);
+}
+
+/* While the worker hashes one's own new password, an admin deletes the user, or takes a role away:
+ * that stands. */
+static void test_changed_while_changing_the_password(void **state)
+{
+    struct got got = {0}, asked = {0};
+    set_admin("correct horse");
+    put_user("eve", "admin", "long enough");
+    struct access_grant eve = judge_session(login("eve", "long enough").session);
+    access_user_put(a, &eve, "192.168.1.7", "eve", "admin", "another one", on_done, &got);
+    assert_int_equal(put_user("eve", "viewer", NULL).err, 0);
+    assert_int_equal(wait_done(&got).err, SHEP_E_GONE);
+    assert_int_equal(user_by_name(a, "eve")->role, ROLE_VIEWER);
+    eve = judge_session(login("eve", "long enough").session);
+    access_user_put(a, &eve, "192.168.1.7", "eve", "viewer", "another one", on_done, &asked);
+    access_user_delete(a, &by_admin, "192.168.1.7", eve.user_id);
+    assert_int_equal(wait_done(&asked).err, SHEP_E_GONE);
+    assert_null(user_by_name(a, "eve"));
+    assert_int_equal(rows("SELECT count(*) FROM users"), 0);
+}
+
+static void test_changed_while_confirming(void **state)
+{
+    struct got got = {0}, asked = {0};
+    set_admin("correct horse");
+    put_user("eve", "admin", "long enough");
+    struct access_grant eve = judge_session(login("eve", "long enough").session);
+    access_confirm(a, &eve, "192.168.1.7", "long enough", on_done, &got);
+    put_user("eve", "operator", NULL);
+    assert_int_equal(wait_done(&got).err, SHEP_E_CONFIG);
+    eve.role = ROLE_OPERATOR;
+    access_confirm(a, &eve, "192.168.1.7", "long enough", on_done, &asked);
+    access_user_delete(a, &by_admin, "192.168.1.7", eve.user_id);
+    assert_int_equal(wait_done(&asked).err, SHEP_E_CONFIG);
 }
 
 static void test_admin_password_in_the_browser(void **state)
@@ -743,13 +824,17 @@ int main(void)
         TEST(test_session_ends_after_90_days),
         TEST(test_use_is_written_once_an_hour),
         TEST(test_many_sessions_are_bounded),
+        TEST(test_who_logs_in_often_logs_out_nobody_else),
         TEST(test_a_new_admin_password_ends_sessions),
         TEST(test_password_file_that_is_no_hash),
+        TEST(test_password_file_that_cannot_be_read),
         TEST(test_users),
         TEST(test_deleted_user_is_out),
         TEST(test_deleted_while_logging_in),
+        TEST(test_changed_while_changing_the_password),
         TEST(test_admin_password_in_the_browser),
         TEST(test_confirm),
+        TEST(test_changed_while_confirming),
         TEST(test_long_passwords),
         TEST(test_tokens),
         TEST(test_kiosk_may_only_look),
