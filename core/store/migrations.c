@@ -176,11 +176,17 @@ static const char *const migrations[] = {
     " INSERT INTO herd_rollups SELECT period_s, t_ms, metric, count(avg), sum(avg) FROM rollups"
     " WHERE period_s = new.period_s AND t_ms = new.t_ms AND avg IS NOT NULL GROUP BY metric;"
     " END;"
-    "INSERT INTO herd_times SELECT DISTINCT period_s, t_ms FROM rollups WHERE period_s = 60"
-    " AND t_ms >= (SELECT max(t_ms) FROM rollups WHERE period_s = 60) - 86400000;"
-    "INSERT INTO herd_times SELECT DISTINCT period_s, t_ms FROM rollups WHERE period_s = 3600"
-    " AND t_ms >= (SELECT max(t_ms) FROM rollups WHERE period_s = 3600) - 31 * 86400000;"
-    "INSERT INTO herd_times SELECT DISTINCT period_s, t_ms FROM rollups WHERE period_s = 86400;"
+    /* from one time to the next by the key, over all rows between */
+    "WITH RECURSIVE since(period_s, t_ms) AS (VALUES"
+    "  (60, (SELECT max(t_ms) FROM rollups WHERE period_s = 60) - 86400000),"
+    "  (3600, (SELECT max(t_ms) FROM rollups WHERE period_s = 3600) - 31 * 86400000),"
+    "  (86400, 0)),"
+    " times(period_s, t_ms) AS (SELECT period_s, (SELECT min(r.t_ms) FROM rollups r"
+    "   WHERE r.period_s = since.period_s AND r.t_ms >= since.t_ms) FROM since"
+    "  UNION ALL SELECT period_s, (SELECT min(r.t_ms) FROM rollups r"
+    "   WHERE r.period_s = times.period_s AND r.t_ms > times.t_ms)"
+    "  FROM times WHERE t_ms IS NOT NULL)"
+    " INSERT INTO herd_times SELECT period_s, t_ms FROM times WHERE t_ms IS NOT NULL;"
     "DROP TABLE herd_times;",
 };
 

@@ -1,4 +1,5 @@
 shep_unit_test(store LINK shep_store PkgConfig::SQLITE)
+shep_unit_test(store_history LINK shep_store PkgConfig::SQLITE)
 shep_unit_test(store_wear LINK shep_store PkgConfig::SQLITE)
 shep_unit_test(store_retention LINK shep_store PkgConfig::SQLITE)
 shep_unit_test(store_faults LINK shep_store PkgConfig::SQLITE)

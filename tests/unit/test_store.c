@@ -256,22 +256,6 @@ static void miners_come_back(void **state)
     assert_int_equal(seen.n, 1);
 }
 
-static void put_rollup(struct fix *fix, int64_t miner, uint32_t metric, const char *name,
-                       int64_t t_ms, uint32_t n, double avg, double last)
-{
-    struct shep_rollup r = {.size = sizeof r,
-                            .metric = metric,
-                            .period_s = 60,
-                            .n = n,
-                            .miner_id = miner,
-                            .t_ms = t_ms,
-                            .min = avg - 1,
-                            .max = avg + 1,
-                            .avg = avg,
-                            .last = last};
-    store_rollup_put(fix->store, &r, name);
-}
-
 /* A file of the first release: its miners stay, and have no group yet. */
 static void older_database_is_brought_up_to_date(void **state)
 {
@@ -285,10 +269,6 @@ static void older_database_is_brought_up_to_date(void **state)
                                 .group = "barn",
                                 .tags = "loud"};
     int64_t id = store_miner_put(fix->store, &miner);
-    put_rollup(fix, id, SHEP_M_HASHRATE, "hashrate", 0, 1, 1, 1); /* over a day before the next */
-    put_rollup(fix, id, SHEP_M_HASHRATE, "hashrate", 90000000, 1, 5, 5);
-    put_rollup(fix, id + 1, SHEP_M_HASHRATE, "hashrate", 90000000, 1, 7, 7);
-    put_rollup(fix, id, SHEP_M_POWER, "power", 90000000, 1, 8, 8);
     fix_close(fix);
     static const char *const undo[] = {
         "DROP TABLE herd_rollups",
@@ -318,12 +298,6 @@ static void older_database_is_brought_up_to_date(void **state)
     assert_string_equal(seen.text, "BARN-01|-|serial|/dev/a|-|{}|0|barn|loud");
     fix_close(fix);
     assert_int_equal(sql_int(fix, "PRAGMA user_version"), 5);
-    SQL_TEXT_IS(fix,
-                "SELECT group_concat(metric || t_ms || 'x' || n_miners || '=' || avg, ' ')"
-                " FROM herd_rollups",
-                "hashrate90000000x2=12.0 power90000000x1=8.0");
-    assert_int_equal(sql_int(fix, "SELECT count(*) FROM sqlite_schema WHERE name LIKE 'herd_t%'"),
-                     0);
 }
 
 static void on_latest(int64_t miner_id, const struct store_reading *r, size_t n, double best,
@@ -445,7 +419,7 @@ static void devices_are_written_when_they_change(void **state)
                      1);
 }
 
-/* ---- summaries and history ---- */
+/* ---- summaries ---- */
 
 static void summaries_are_shown(void **state)
 {
@@ -467,107 +441,6 @@ static void summaries_are_shown(void **state)
                                   " online_share_24h = 0.5 AND name = 'A' AND miner_id = 1"
                                   " FROM miner_summary"),
                      1);
-}
-
-struct rows {
-    int calls, err;
-    size_t n;
-    struct shep_rollup rows[8];
-};
-
-static void on_rows(const struct shep_rollup *rows, size_t n, int err, void *arg)
-{
-    struct rows *to = arg;
-    to->calls++;
-    to->err = err;
-    to->n = n;
-    for (size_t i = 0; i < n && i < ARRAY_LEN(to->rows); i++)
-        to->rows[i] = rows[i];
-}
-
-static void history_folds_and_is_dropped(void **state)
-{
-    struct fix *fix = *state;
-    struct rows rows = {0};
-    const int64_t hour = 3600000;
-    fix_open(fix);
-    int64_t a = put_miner(fix, "A"), b = put_miner(fix, "B");
-    put_rollup(fix, a, SHEP_M_HASHRATE, "hashrate", hour, 10, 100, 110);
-    put_rollup(fix, a, SHEP_M_HASHRATE, "hashrate", hour, 30, 100, 115); /* replaces */
-    put_rollup(fix, a, SHEP_M_HASHRATE, "hashrate", hour + 60000, 10, 200, 210);
-    put_rollup(fix, b, SHEP_M_HASHRATE, "hashrate", hour + 60000, 10, 7, 7);
-    put_rollup(fix, a, SHEP_M_SHARES_ACCEPTED, "shares_accepted", hour, 10, 5, 105);
-    put_rollup(fix, a, SHEP_M_SHARES_ACCEPTED, "shares_accepted", hour + 60000, 10, 6, 111);
-    put_rollup(fix, a, SHEP_M_HASHRATE, "hashrate", 3 * hour, 1, 1, 1); /* the next one but one */
-    put_rollup(fix, a, SHEP_M_HASHRATE, "hashrate", 2 * hour, 0, 1, 1); /* no sample, no row */
-    store_rollup_fold(fix->store, 60, 3600, hour, 3 * hour);
-    store_rollup_get(fix->store, 3600, SHEP_M_HASHRATE, "hashrate", 0, 10 * hour, on_rows, &rows);
-    WAIT_FOR(fix, rows.calls);
-    assert_int_equal(rows.err, 0);
-    assert_int_equal(rows.n, 2);
-    const struct shep_rollup *r = &rows.rows[0];
-    assert_true(r->metric == SHEP_M_HASHRATE && r->period_s == 3600 && r->n == 40);
-    assert_true(r->miner_id == a && r->t_ms == hour && r->min == 99 && r->max == 201);
-    assert_true(r->avg == (30 * 100 + 10 * 200) / 40.0 && r->last == 210);
-    assert_true(rows.rows[1].miner_id == b && rows.rows[1].avg == 7);
-    rows = (struct rows){0};
-    store_rollup_get(fix->store, 3600, SHEP_M_SHARES_ACCEPTED, "shares_accepted", 0, 10 * hour,
-                     on_rows, &rows);
-    WAIT_FOR(fix, rows.calls);
-    assert_true(rows.n == 1 && rows.rows[0].avg == 11 && rows.rows[0].last == 111);
-    assert_true(herd_is_the_sum(fix));
-    SQL_TEXT_IS(fix,
-                "SELECT group_concat(period_s || ':' || t_ms || 'x' || n_miners || '=' || avg, ' ')"
-                " FROM herd_rollups WHERE metric = 'hashrate'",
-                "60:3600000x1=100.0 60:3660000x2=207.0 60:10800000x1=1.0 3600:3600000x2=132.0");
-    store_rollup_drop(fix->store, 60, 2 * hour);
-    rows = (struct rows){0};
-    store_rollup_get(fix->store, 60, SHEP_M_HASHRATE, "hashrate", 0, 10 * hour, on_rows, &rows);
-    WAIT_FOR(fix, rows.calls);
-    assert_true(rows.n == 1 && rows.rows[0].t_ms == 3 * hour);
-    assert_int_equal(rows.calls, 1);
-    assert_true(herd_is_the_sum(fix));
-    assert_int_equal(sql_int(fix, "SELECT count(*) FROM herd_rollups WHERE period_s = 60"), 1);
-}
-
-/* A day of a thousand miners is more than a plugin gets: what it gets is the newest. */
-static void of_too_much_history_the_newest_is_told(void **state)
-{
-    struct fix *fix = *state;
-    struct rows rows = {0};
-    fix_open(fix);
-    put_miner(fix, "A");
-    flush(fix);
-    sql_int(fix, "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 200001)"
-                 " INSERT INTO rollups(period_s, t_ms, miner_id, metric, n, avg)"
-                 " SELECT 60, i * 60000, 1, 'hashrate', 1, i FROM n");
-    store_rollup_get(fix->store, 60, SHEP_M_HASHRATE, "hashrate", 0, INT64_MAX, on_rows, &rows);
-    WAIT_FOR(fix, rows.calls);
-    assert_true(rows.n == 200000 && rows.rows[0].avg == 2 && rows.rows[1].avg == 3);
-}
-
-static void counters_of_plugins_add_up(void **state)
-{
-    struct fix *fix = *state;
-    fix_open(fix);
-    int64_t a = put_miner(fix, "A");
-    store_rollup_counter(fix->store, "vendor.jobs");
-    put_rollup(fix, a, 130, "vendor.jobs", 0, 1, 5, 5);
-    put_rollup(fix, a, 130, "vendor.jobs", 60000, 1, 6, 11);
-    store_rollup_fold(fix->store, 60, 3600, 0, 3600000);
-    flush(fix);
-    assert_int_equal(sql_int(fix, "SELECT avg = 11 FROM rollups WHERE period_s = 3600"), 1);
-}
-
-static void a_question_is_answered_at_close(void **state)
-{
-    struct fix *fix = *state;
-    struct rows rows = {0};
-    fix_open(fix);
-    store_rollup_get(fix->store, 60, 1, "hashrate", 0, 1, on_rows, &rows);
-    fix_close(fix);
-    assert_int_equal(rows.calls, 1);
-    assert_int_equal(rows.err, SHEP_E_GONE);
 }
 
 /* ---- opening ---- */
@@ -801,10 +674,6 @@ int main(int argc, char **argv)
         TEST(settings_come_back),
         TEST(devices_are_written_when_they_change),
         TEST(summaries_are_shown),
-        TEST(history_folds_and_is_dropped),
-        TEST(of_too_much_history_the_newest_is_told),
-        TEST(counters_of_plugins_add_up),
-        TEST(a_question_is_answered_at_close),
         TEST(second_daemon_is_refused),
         TEST(new_database_has_all_tables),
         TEST(newer_database_is_refused),
