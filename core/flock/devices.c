@@ -144,12 +144,12 @@ int flock_device_accept(struct flock *flock, const char *key, const json_t *fiel
         rc = refuse(SHEP_E_BUSY, why, "This device is already '%s'.", device.miner);
     else
         rc = accept(flock, &device, stranger, fields, &name, why);
-    const struct miner *miner = rc ? NULL : herd_miner_by_name(flock->herd, name);
+    struct miner *miner = rc ? NULL : herd_miner_by_name(flock->herd, name);
     if (miner) {
         const char *pool = miner_text(miner, SHEP_A_POOL, NULL),
                    *wallet = miner_text(miner, SHEP_A_WALLET, NULL);
         wallet = wallet ? wallet : field(fields, "wallet_address");
-        expect_as_said(flock, miner_id(miner), pool ? pool : field(fields, "pool_url"),
+        expect_as_said(flock, miner, pool ? pool : field(fields, "pool_url"),
                        wallet && wallet[0] ? newcomer_address(flock, wallet) : NULL, "accepted");
         if (id_out)
             *id_out = miner_id(miner);
@@ -163,14 +163,26 @@ int flock_device_accept(struct flock *flock, const char *key, const json_t *fiel
 int flock_device_assign(struct flock *flock, const char *key, int64_t id, char why[FLOCK_WHY_MAX])
 {
     struct miner *miner;
+    struct device device = {0};
     int rc = miner_find(flock, id, &miner, why);
     if (rc)
         return rc;
+    const struct miner *before = device_by_key(flock, key, &device) && device.miner
+                                     ? herd_miner_by_name(flock->herd, device.miner)
+                                     : NULL;
+    char *pool = before ? shep_strdup(miner_text(before, SHEP_A_POOL, NULL)) : NULL;
+    char *wallet = before ? shep_strdup(miner_text(before, SHEP_A_WALLET, NULL)) : NULL;
     rc = plugins_found_assign(flock->plugins, key, miner_name(miner));
     if (rc == SHEP_E_GONE)
-        return gone(why);
-    if (rc)
-        return refuse(rc, why, "this device cannot be '%s'", miner_name(miner));
-    flock_touch(flock);
-    return 0;
+        gone(why);
+    else if (rc)
+        refuse(rc, why, "this device cannot be '%s'", miner_name(miner));
+    else /* boards say it when they boot; that may be long ago, and long until the next time */
+        payout_said(flock, miner, pool, wallet);
+    free(pool);
+    free(wallet);
+    device_clear(&device);
+    if (!rc)
+        flock_touch(flock);
+    return rc;
 }

@@ -38,7 +38,8 @@ int flock_miner_merge(struct flock *flock, int64_t from_id, int64_t into_id,
                       char why[FLOCK_WHY_MAX]);
 
 /* ---- what is plugged in. key of plugin_found; fields as above. Accepting takes what its log told
- * so far as the expectation (pool, wallet); a wallet that nobody here knows rings at once. ---- */
+ * so far as the expectation (pool, wallet); a wallet that nobody here knows rings, at once or when
+ * it is told. ---- */
 int flock_device_listen(struct flock *flock, const char *key, size_t *n_out,
                         char why[FLOCK_WHY_MAX]); /* key NULL: all plausible ones */
 int flock_device_ignore(struct flock *flock, const char *key, bool ignored,

@@ -19,6 +19,7 @@ struct import {
     const json_t *plan;
     json_t *counts, *notes;
     bool by_admin;
+    bool had_addresses; /* somebody here was watched before */
 };
 
 /* ---- what is said about it ---- */
@@ -166,12 +167,14 @@ static int put_entry(struct flock *flock, const json_t *entry, bool is_new)
 }
 
 /* The user name at the pool has the worker behind its first dot. */
-static void expect_row(struct flock *flock, const json_t *row, int64_t id)
+static void expect_row(const struct import *import, const json_t *row, struct miner *miner)
 {
+    struct flock *flock = import->flock;
     const char *user = field(row, "wallet_address");
-    char *address = user ? shep_strndup(user, strcspn(user, ".")) : NULL;
-    expect_as_said(flock, id, field(row, "pool_url"), address, "imported");
-    free(address);
+    char *said = user && user[0] ? shep_strndup(user, strcspn(user, ".")) : NULL;
+    const char *address = said && import->had_addresses ? newcomer_address(flock, said) : said;
+    expect_as_said(flock, miner, field(row, "pool_url"), address, "imported");
+    free(said);
 }
 
 static void import_entry(struct import *import, const json_t *row, const json_t *entry,
@@ -188,9 +191,9 @@ static void import_entry(struct import *import, const json_t *row, const json_t 
         count(import, "miners", "left_out");
         return;
     }
-    const struct miner *miner = herd_miner_by_name(flock->herd, name);
+    struct miner *miner = herd_miner_by_name(flock->herd, name);
     if (miner)
-        expect_row(flock, row, miner_id(miner));
+        expect_row(import, row, miner);
     count(import, "miners", old ? "updated" : "added");
 }
 
@@ -443,8 +446,11 @@ static void import_strays(struct import *import)
 json_t *flock_import(struct flock *flock, const json_t *plan, bool by_admin)
 {
     static const char *const kinds[] = {"miners", "pools", "addresses", "strays", "summary"};
-    struct import import = {
-        .flock = flock, .plan = plan, .by_admin = by_admin, .counts = json_object()};
+    struct import import = {.flock = flock,
+                            .plan = plan,
+                            .by_admin = by_admin,
+                            .had_addresses = addresses_are_known(flock),
+                            .counts = json_object()};
     const json_t *notes = json_object_get(plan, "notes");
     import.notes = json_is_array(notes) ? json_deep_copy(notes) : json_array();
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++)

@@ -20,6 +20,7 @@ struct expected {
     LIST_ENTRY(expected) link;
     int64_t miner_id, set_at_ms;
     char *pool, *address, *set_by; /* pool, address NULL: not watched */
+    bool awaits_address;           /* it told none yet; address is NULL */
     json_t *alarm;                 /* payout.c; NULL: it never said anything else */
 };
 
@@ -89,15 +90,20 @@ char *suggested_name_dup(const struct flock *flock, const struct miner *stranger
 void payout_restore(struct flock *flock);
 void payout_free(struct flock *flock);
 struct expected *expected_find(const struct flock *flock, int64_t miner_id);
-/* What a miner said when people took it in is what it should say: only when nothing is expected. */
-void expect_as_said(struct flock *flock, int64_t miner_id, const char *pool, const char *address,
+/* What is known of a miner when people take it in is what it should say: only when nothing is
+ * expected. Compared with what it said at once. */
+void expect_as_said(struct flock *flock, struct miner *miner, const char *pool, const char *address,
                     const char *who);
-/* What a newcomer should pay to: the address that it says, if somebody here should pay there or
+/* These texts are the miner's: compared with what is expected, and rung. NULL: it says nothing. */
+void payout_said(struct flock *flock, struct miner *miner, const char *pool, const char *address);
+void payout_look(struct flock *flock, struct miner *miner); /* at what it said last */
+/* What a newcomer that says this address should pay to: it, if somebody here should pay there or
  * nobody is watched yet. Else the one that most should pay to (those that were deleted count too):
  * then the guard rings. Who has a board deleted and taken in again under another name gets no other
  * address past it so; that an address is saved counts for nothing, since saving asks for no
  * password. Borrowed. */
 const char *newcomer_address(const struct flock *flock, const char *said);
+bool addresses_are_known(const struct flock *flock); /* somebody here is watched, or was */
 void expected_drop(struct flock *flock, int64_t miner_id);
 /* What one miner should mine for is expected of another one, unless that has an expectation of its
  * own: merging is no way around the guard. */

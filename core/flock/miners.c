@@ -118,9 +118,11 @@ int flock_miner_add(struct flock *flock, const json_t *fields, bool by_admin,
         rc = entry_is_allowed(flock, NULL, entry, by_admin, why);
     if (!rc)
         rc = add_entry(flock, entry, why);
-    json_decref(entry);
-    if (rc == 0)
+    if (rc == 0) {
+        payout_look(flock, herd_miner_by_name(flock->herd, field(entry, "id")));
         flock_touch(flock);
+    }
+    json_decref(entry);
     return rc;
 }
 
@@ -177,7 +179,8 @@ int flock_miner_edit(struct flock *flock, int64_t id, const json_t *fields, bool
         rc = apply_edit(flock, miner, entry, why);
     json_decref(entry);
     if (rc == 0) {
-        payout_publish(flock); /* it may show the old name */
+        payout_look(flock, miner); /* a stranger until now? */
+        payout_publish(flock);     /* it may show the old name */
         flock_touch(flock);
     }
     return rc;
@@ -241,6 +244,8 @@ int flock_miner_merge(struct flock *flock, int64_t from_id, int64_t into_id,
     if (rc)
         return rc;
     bool plugged = device_of_miner(flock, miner_name(from), &device);
+    char *pool = shep_strdup(miner_text(from, SHEP_A_POOL, NULL)),
+         *wallet = shep_strdup(miner_text(from, SHEP_A_WALLET, NULL));
     herd_merge_best(into, from);
     plugins_miner_remove(flock->plugins, miner_name(from));
     expected_move(flock, from_id, into_id);
@@ -249,6 +254,9 @@ int flock_miner_merge(struct flock *flock, int64_t from_id, int64_t into_id,
         log_warn("flock", "%s stays a device of its own; assign it to %s", device.path,
                  miner_name(into));
     device_clear(&device);
+    payout_said(flock, into, pool, wallet);
+    free(pool);
+    free(wallet);
     payout_publish(flock);
     flock_touch(flock);
     return 0;

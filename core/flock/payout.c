@@ -1,5 +1,10 @@
 /* The payout guard: what each miner should mine for, compared with all that it says.
  *
+ * A miner of the browser that told no address yet awaits one: the first that it says is judged as
+ * if it had said it when it was taken in (newcomer_address()). One without a row awaits it,
+ * whatever way it came in; so does one whose row has the address "", which is NULL in memory. NULL
+ * in the row is the word of an admin: not watched.
+ *
  * An alarm is one JSON object in the row of the expectation, so that it survives a restart:
  *   {"since_ms":…,"pools":[…],"addresses":[…]            said instead, not acknowledged
  *    "known_pools":[…],"known_addresses":[…],            said instead, and an admin has seen it
@@ -48,7 +53,8 @@ static void save(struct flock *flock, const struct expected *expected)
     char *alarm = expected->alarm ? json_dumps(expected->alarm, JSON_COMPACT) : NULL;
     json_object_set_new(row, "id", json_integer(expected->miner_id));
     json_object_set_new(row, "pool", text_json(expected->pool));
-    json_object_set_new(row, "address", text_json(expected->address));
+    json_object_set_new(row, "address",
+                        text_json(expected->awaits_address ? "" : expected->address));
     json_object_set_new(row, "set_at_ms", json_integer(expected->set_at_ms));
     json_object_set_new(row, "set_by", text_json(expected->set_by));
     json_object_set_new(row, "alarm", text_json(alarm));
@@ -70,10 +76,11 @@ static struct expected *expected_new(struct flock *flock, int64_t miner_id)
 static void restore_row(const json_t *row, void *arg)
 {
     struct flock *flock = arg;
-    const char *alarm = field(row, "alarm");
+    const char *alarm = field(row, "alarm"), *address = field(row, "address");
     struct expected *expected = expected_new(flock, row_id(row));
     expected->pool = shep_strdup(field(row, "pool"));
-    expected->address = shep_strdup(field(row, "address"));
+    expected->awaits_address = address && !address[0];
+    expected->address = expected->awaits_address ? NULL : shep_strdup(address);
     expected->set_by = shep_strdup(field(row, "set_by"));
     expected->set_at_ms = json_integer_value(json_object_get(row, "set_at_ms"));
     expected->alarm = alarm ? json_loads(alarm, 0, NULL) : NULL;
@@ -237,38 +244,71 @@ static void heard(struct flock *flock, struct expected *expected, struct miner *
         heard_wrong(flock, expected, miner, pool, said);
 }
 
+static void expect(struct flock *flock, struct expected *expected, const char *pool,
+                   const char *address, const char *who)
+{
+    char *pool_copy = shep_strdup(pool), *address_copy = shep_strdup(address);
+    free(expected->pool);
+    free(expected->address);
+    free(expected->set_by);
+    expected->pool = pool_copy;
+    expected->address = address_copy;
+    expected->set_by = shep_strdup(who);
+    expected->set_at_ms = clock_wall_ms();
+    save(flock, expected);
+}
+
+/* The first address of a miner that awaits one. */
+static void first_address(struct flock *flock, const struct miner *miner, const char *said)
+{
+    struct expected *expected = expected_find(flock, miner_id(miner));
+    bool awaited = expected ? expected->awaits_address : miner_origin(miner) == MINER_FROM_DB;
+    if (!awaited || !said || !said[0])
+        return;
+    if (!expected)
+        expected = expected_new(flock, miner_id(miner));
+    expected->awaits_address = false;
+    expect(flock, expected, expected->pool, newcomer_address(flock, said), "accepted");
+}
+
+void payout_said(struct flock *flock, struct miner *miner, const char *pool, const char *address)
+{
+    first_address(flock, miner, address);
+    struct expected *expected = expected_find(flock, miner_id(miner));
+    if (!expected)
+        return;
+    heard(flock, expected, miner, true, pool);
+    heard(flock, expected, miner, false, address);
+}
+
+void payout_look(struct flock *flock, struct miner *miner)
+{
+    payout_said(flock, miner, miner_text(miner, SHEP_A_POOL, NULL),
+                miner_text(miner, SHEP_A_WALLET, NULL));
+}
+
 static void on_text(struct miner *miner, uint32_t attr, const char *text, void *arg)
 {
     struct flock *flock = arg;
     if (miner_origin(miner) == MINER_FOUND)
         flock_touch(flock); /* what a stranger tells is shown where it is offered */
-    if (attr != SHEP_A_POOL && attr != SHEP_A_WALLET)
-        return;
-    struct expected *expected = expected_find(flock, miner_id(miner));
-    if (expected)
-        heard(flock, expected, miner, attr == SHEP_A_POOL, text);
+    if (attr == SHEP_A_POOL)
+        payout_said(flock, miner, text, NULL);
+    else if (attr == SHEP_A_WALLET)
+        payout_said(flock, miner, NULL, text);
 }
 
-/* At what it said last. */
-static void look_at(struct flock *flock, struct expected *expected)
+static void look(struct miner *miner, void *arg)
 {
-    struct miner *miner = herd_miner_by_id(flock->herd, expected->miner_id);
-    if (!miner)
-        return;
-    heard(flock, expected, miner, true, miner_text(miner, SHEP_A_POOL, NULL));
-    heard(flock, expected, miner, false, miner_text(miner, SHEP_A_WALLET, NULL));
+    payout_look(arg, miner);
 }
 
 /* The first turn of the loop: by then the readings of the last run are back. */
 static void on_first_look(void *arg)
 {
     struct flock *flock = arg;
-    struct expected *expected;
     flock->first_look = NULL; /* it fired and freed itself */
-    LIST_FOREACH(expected, &flock->expected, link)
-    {
-        look_at(flock, expected);
-    }
+    herd_each(flock->herd, look, flock);
     payout_publish(flock);
 }
 
@@ -303,26 +343,6 @@ static int check_address(const char *address, char why[FLOCK_WHY_MAX])
     return 0;
 }
 
-static void expect(struct flock *flock, int64_t miner_id, const char *pool, const char *address,
-                   const char *who)
-{
-    struct expected *expected = expected_find(flock, miner_id);
-    if (!expected)
-        expected = expected_new(flock, miner_id);
-    char *pool_copy = shep_strdup(pool), *address_copy = shep_strdup(address);
-    free(expected->pool);
-    free(expected->address);
-    free(expected->set_by);
-    json_decref(expected->alarm);
-    expected->pool = pool_copy;
-    expected->address = address_copy;
-    expected->set_by = shep_strdup(who);
-    expected->set_at_ms = clock_wall_ms();
-    expected->alarm = NULL;
-    save(flock, expected);
-    look_at(flock, expected);
-}
-
 int flock_expect(struct flock *flock, int64_t id, const char *pool, const char *address,
                  const char *who, char why[FLOCK_WHY_MAX])
 {
@@ -334,10 +354,14 @@ int flock_expect(struct flock *flock, int64_t id, const char *pool, const char *
         rc = check_address(address, why);
     if (rc)
         return rc;
-    if (pool || address)
-        expect(flock, id, pool, address, who);
-    else
-        expected_drop(flock, id);
+    struct expected *expected = expected_find(flock, id);
+    if (!expected)
+        expected = expected_new(flock, id);
+    expected->awaits_address = false;
+    json_decref(expected->alarm);
+    expected->alarm = NULL;
+    expect(flock, expected, pool, address, who);
+    payout_look(flock, miner);
     payout_publish(flock);
     flock_touch(flock);
     return 0;
@@ -349,17 +373,16 @@ static size_t n_who_pay_to(const struct flock *flock, const char *address)
     size_t n = 0;
     LIST_FOREACH(other, &flock->expected, link)
     {
-        n += other->address && coin_address_same(other->address, address);
+        n += coin_address_same(other->address, address);
     }
     return n;
 }
 
-const char *newcomer_address(const struct flock *flock, const char *said)
+/* The address that most should pay to; NULL: nobody's is known. */
+static const char *usual_address(const struct flock *flock)
 {
     const struct expected *other, *most = NULL;
     size_t n_most = 0;
-    if (n_who_pay_to(flock, said))
-        return said;
     LIST_FOREACH(other, &flock->expected, link)
     {
         size_t n = other->address ? n_who_pay_to(flock, other->address) : 0;
@@ -368,18 +391,33 @@ const char *newcomer_address(const struct flock *flock, const char *said)
             most = other;
         }
     }
-    return most ? most->address : said;
+    return most ? most->address : NULL;
 }
 
-void expect_as_said(struct flock *flock, int64_t miner_id, const char *pool, const char *address,
+const char *newcomer_address(const struct flock *flock, const char *said)
+{
+    const char *usual = n_who_pay_to(flock, said) ? NULL : usual_address(flock);
+    return usual ? usual : said;
+}
+
+bool addresses_are_known(const struct flock *flock)
+{
+    return usual_address(flock) != NULL;
+}
+
+void expect_as_said(struct flock *flock, struct miner *miner, const char *pool, const char *address,
                     const char *who)
 {
     char why[FLOCK_WHY_MAX];
     bool pool_is_good = pool && pool[0] && pool_list_is_valid(pool, why);
     /* a wrong one too: it is what the board has, and its owner is told when that changes */
-    bool address_is_good = address && address[0] && strlen(address) < SHEP_TEXT_MAX;
-    if (!expected_find(flock, miner_id) && (pool_is_good || address_is_good))
-        expect(flock, miner_id, pool_is_good ? pool : NULL, address_is_good ? address : NULL, who);
+    bool address_is_good = address && address[0] && strlen(address) <= SHEP_TEXT_MAX;
+    if (!expected_find(flock, miner_id(miner)) && (pool_is_good || address_is_good)) {
+        struct expected *expected = expected_new(flock, miner_id(miner));
+        expected->awaits_address = !address_is_good;
+        expect(flock, expected, pool_is_good ? pool : NULL, address_is_good ? address : NULL, who);
+    }
+    payout_look(flock, miner);
 }
 
 void expected_move(struct flock *flock, int64_t from_id, int64_t into_id)
@@ -388,8 +426,8 @@ void expected_move(struct flock *flock, int64_t from_id, int64_t into_id)
     if (expected && !expected_find(flock, into_id)) {
         store_row_delete(flock->store, TABLE_EXPECTED, from_id);
         expected->miner_id = into_id;
+        expected->awaits_address = !expected->address; /* "not watched" was said of the other */
         save(flock, expected);
-        look_at(flock, expected);
     } else {
         expected_drop(flock, from_id);
     }
@@ -425,7 +463,7 @@ int flock_acknowledge(struct flock *flock, int64_t id, const char *who, char why
                                .text = who,
                                .text_len = strlen(who)};
     herd_event(flock->herd, miner, &event);
-    look_at(flock, expected); /* it may say the right thing by now */
+    payout_look(flock, miner); /* it may say the right thing by now */
     payout_publish(flock);
     flock_touch(flock);
     return 0;

@@ -128,7 +128,7 @@ def test_ways_to_write_a_pool_are_no_difference(daemon, ports, tmp_path):
     assert alarm(d)["pool"] == POOL + ":3333"  # what it said last counts at once
     expect(d, pool="", address="")
     assert fact(d)["alarms"] == []
-    wait_for(lambda: d.rows("SELECT count(*) FROM expected") == [(0,)], "it is not watched")
+    wait_for(lambda: d.rows("SELECT pool, address FROM expected") == [(None, None)], "it is not watched")
 
 
 def test_an_address_in_capitals_is_the_same(daemon, ports, tmp_path):
@@ -151,6 +151,34 @@ def test_expecting_is_dear_and_checked(daemon, ports, tmp_path):
     assert "not watched" in answer.json["old"] and GOOD in answer.json["new"]
     assert form(d, path, pool="", password=PASSWORD).status == 302  # the address stays
     wait_for(lambda: d.rows("SELECT pool, address FROM expected") == [(None, GOOD)], "one is watched")
+
+
+def test_an_address_that_comes_late(daemon, ports, tmp_path):
+    """A miner that is taken in before it told an address: the first that it says is compared with those of the others."""
+    d, _ = start(daemon, ports, tmp_path)
+    ours, evil = ports(2)
+    expect(d)
+    head = admin_head(api(d, "/login", user="admin", password=PASSWORD))
+    for name, pipe in ("OURS", ours), ("EVIL", evil):
+        assert api(d, "/miners/add", head, name=name, source="serial", path=pipe.path).status == 200
+        d.wait_miner(name, lambda m: m["status"] != "offline", "to be attached")
+    d.stop(signal.SIGKILL)  # that an address is awaited is not forgotten
+    d.start()
+    for name, pipe, wallet in ("OURS", ours, GOOD), ("EVIL", evil, OTHER):
+        d.wait_miner(name, lambda m: m["status"] != "offline", "to be attached")
+        pipe.write(LOG.replace(LOG_WALLET, wallet) + "\n")
+        d.wait_miner(name, lambda m: m["wallet_address"] == wallet, "to have said it")  # noqa: B023
+    seen = alarm(d)
+    assert (seen["miner"], seen["expected_address"], seen["address"]) == ("EVIL", GOOD, OTHER)
+    assert len(fact(d)["alarms"]) == 1
+    wait_for(lambda: len(changes(d)) == 1, "one event")
+    d.stop(signal.SIGKILL)
+    d.start()
+    assert alarm(d) == seen
+    identity = d.miner("EVIL")["id"]
+    assert api(d, f"/miners/acknowledge/{identity}").status == 403
+    assert api(d, f"/miners/acknowledge/{identity}", password=PASSWORD).status == 200
+    assert fact(d)["alarms"] == []
 
 
 def test_an_alarm_cannot_be_deleted(daemon, ports, tmp_path):

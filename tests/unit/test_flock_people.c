@@ -351,6 +351,111 @@ static void a_newcomer_pays_where_the_flock_pays(void **state)
     assert_string_equal(newcomer_address(t.flock, OTHER), GOOD); /* deleting hides nothing */
 }
 
+static int add_named(const char *name)
+{
+    char text[128];
+    snprintf(text, sizeof text, "{\"name\":\"%s\",\"source\":\"serial\",\"path\":\"/dev/%s\"}",
+             name, name);
+    return add(text);
+}
+
+static const char *address_of(const char *name)
+{
+    const struct expected *expected = expected_find(t.flock, miner_id(miner(name)));
+    return expected && expected->address ? expected->address : "";
+}
+
+static void the_first_address_is_judged_whenever_it_is_said(void **state)
+{
+    guarded();
+    assert_int_equal(add_named("B"), 0);
+    assert_int_equal(add_named("C"), 0);
+    again();
+    say("B", SHEP_A_POOL, "pool.example:3333");
+    say("B", SHEP_A_WALLET, "");
+    assert_int_equal(n_alarms(), 0);
+    say("B", SHEP_A_WALLET, GOOD); /* an address of ours: its own from here on */
+    assert_string_equal(address_of("B"), GOOD);
+    assert_int_equal(n_alarms(), 0);
+    say("C", SHEP_A_WALLET, OTHER);
+    assert_string_equal(address_of("C"), GOOD);
+    assert_int_equal(n_alarms(), 1);
+    assert_int_equal(t.n_changed, 1);
+    say("C", SHEP_A_WALLET, GOOD);
+    again();
+    assert_int_equal(n_alarms(), 1); /* until an admin has seen it */
+    assert_int_equal(flock_acknowledge(t.flock, miner_id(miner("C")), "admin", why), 0);
+    assert_int_equal(n_alarms(), 0);
+}
+
+static void who_knows_no_address_takes_the_first(void **state)
+{
+    assert_int_equal(add_named("A"), 0);
+    say("A", SHEP_A_WALLET, OTHER);
+    assert_string_equal(address_of("A"), OTHER);
+    assert_int_equal(n_alarms(), 0);
+    say("A", SHEP_A_WALLET, GOOD); /* and watches it */
+    assert_int_equal(n_alarms(), 1);
+}
+
+static void not_watched_is_an_admins_word(void **state)
+{
+    guarded();
+    assert_int_equal(add_named("B"), 0);
+    assert_int_equal(flock_expect(t.flock, miner_id(miner("B")), NULL, NULL, "admin", why), 0);
+    again();
+    say("B", SHEP_A_WALLET, OTHER);
+    assert_int_equal(n_alarms(), 0);
+    assert_int_equal(add_named("C"), 0); /* merging passes that word on to nobody */
+    assert_int_equal(flock_miner_merge(t.flock, miner_id(miner("B")), miner_id(miner("C")), why),
+                     0);
+    assert_int_equal(n_alarms(), 1);
+    assert_string_equal(address_of("C"), GOOD);
+}
+
+static void who_told_its_pool_only_awaits_an_address(void **state)
+{
+    guarded();
+    assert_int_equal(add_named("B"), 0);
+    expect_as_said(t.flock, miner("B"), "pool.example:1", NULL, "accepted");
+    again();
+    assert_string_equal(address_of("B"), "");
+    char *text = flock_expected_dup(t.flock, miner_id(miner("B")));
+    assert_string_equal(text, "pool → pool.example:1; address → (not watched)");
+    free(text);
+    say("B", SHEP_A_WALLET, OTHER);
+    assert_int_equal(n_alarms(), 1);
+    say("B", SHEP_A_POOL, "evil.example:1");
+    assert_int_equal(t.n_changed, 2);
+}
+
+static void a_miner_of_the_file_awaits_nothing(void **state)
+{
+    guarded();
+    json_t *entry =
+        fields("{\"id\":\"F\",\"source\":\"serial\",\"path\":\"/dev/f\",\"baud\":115200}");
+    assert_int_equal(plugins_miner_put(&t.plugins, entry, MINER_FROM_FILE), 0);
+    json_decref(entry);
+    say("F", SHEP_A_WALLET, OTHER);
+    assert_null(expected_find(t.flock, miner_id(miner("F"))));
+    assert_int_equal(n_alarms(), 0);
+}
+
+static void an_import_makes_no_address_known(void **state)
+{
+    json_t *plan = fields("{\"miners\":[{\"miner_id\":\"N1\",\"dev_path\":\"/dev/n1\","
+                          "\"wallet_address\":\"" OTHER "\"},"
+                          "{\"miner_id\":\"N2\",\"dev_path\":\"/dev/n2\"}]}");
+    guarded();
+    json_decref(flock_import(t.flock, plan, true));
+    assert_string_equal(address_of("N1"), GOOD);
+    assert_string_equal(newcomer_address(t.flock, OTHER), GOOD);
+    assert_string_equal(address_of("N2"), "");
+    say("N2", SHEP_A_WALLET, OTHER);
+    assert_int_equal(n_alarms(), 1);
+    json_decref(plan);
+}
+
 static void what_was_seen_is_quiet_until_it_was_right(void **state)
 {
     guarded();
@@ -399,7 +504,8 @@ static void expectations_are_checked(void **state)
     assert_string_equal(text, "pool → (not watched); address → account");
     free(text);
     assert_int_equal(flock_expect(t.flock, id, NULL, NULL, "x", why), 0);
-    assert_null(expected_find(t.flock, id));
+    say("A", SHEP_A_WALLET, OTHER);
+    assert_string_equal(address_of("A"), "");
 }
 
 /* ---- pools, addresses ---- */
@@ -497,6 +603,12 @@ int main(void)
         WITH_FLOCK(names_are_suggested),
         WITH_FLOCK(a_difference_rings_once),
         WITH_FLOCK(a_newcomer_pays_where_the_flock_pays),
+        WITH_FLOCK(the_first_address_is_judged_whenever_it_is_said),
+        WITH_FLOCK(who_knows_no_address_takes_the_first),
+        WITH_FLOCK(not_watched_is_an_admins_word),
+        WITH_FLOCK(who_told_its_pool_only_awaits_an_address),
+        WITH_FLOCK(a_miner_of_the_file_awaits_nothing),
+        WITH_FLOCK(an_import_makes_no_address_known),
         WITH_FLOCK(what_was_seen_is_quiet_until_it_was_right),
         WITH_FLOCK(an_alarm_is_bounded_and_survives),
         WITH_FLOCK(expectations_are_checked),
