@@ -184,7 +184,12 @@ static void tell(struct herd *herd, struct miner *miner, const struct shep_event
 /* What is left out when it flaps is made good later: the last status told is the true one. */
 static void tell_status(struct miner *miner)
 {
-    if (miner->hushed || miner->status == miner->status_told || !allowed(miner, SHEP_EV_STATUS))
+    if (miner->hushed)
+        return;
+    if (miner->status == miner->status_told)
+        miner->quiet_until_ms = 0;
+    if (miner->status == miner->status_told || clock_mono_ms() < miner->quiet_until_ms ||
+        !allowed(miner, SHEP_EV_STATUS))
         return;
     char text[64];
     int len = snprintf(text, sizeof text, "%s > %s", status_name(miner->status_told),
@@ -622,10 +627,12 @@ void herd_link(struct herd *herd, struct miner *miner, bool up, const char *why)
             miner->line_mono_ms = clock_mono_ms(); /* silence is counted from here */
         else
             miner->hash_mono_ms = miner->reset_mono_ms = 0;
-        if (!miner->hushed)
+        if (!miner->hushed) {
+            miner->quiet_until_ms = 0; /* this is its own news */
             tell_link(herd, miner, up, 0);
-        else if (!up && miner->link_told)
+        } else if (!up && miner->link_told) {
             miner->down_at_ms = clock_wall_ms();
+        }
         update_status(miner);
     }
     topic_touch(herd->topics, TOPIC_HERD);
@@ -643,9 +650,9 @@ void herd_unhush(struct herd *herd, struct miner *miner, bool told)
     miner->hushed = false;
     int64_t down_at_ms = miner->down_at_ms;
     miner->down_at_ms = 0;
+    miner->quiet_until_ms = told ? clock_mono_ms() + QUIET_MAX_MS : 0;
     if (told) {
         miner->link_told = miner->link_up;
-        miner->status_told = miner->status;
         return;
     }
     if (down_at_ms && miner->link_told)

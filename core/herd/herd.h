@@ -83,7 +83,8 @@ void herd_event(struct herd *herd, struct miner *miner, const struct shep_event 
 void herd_link(struct herd *herd, struct miner *miner, bool up, const char *why);
 /* While a miner is hushed, what happens to its link and status shows, but is no event yet: whoever
  * hushed it knows whether it is one of many (a hub went). told: there was one event for all of
- * them; else what was kept back is told now. */
+ * them, and its status is quiet for two minutes more, or until it is what it was before; else what
+ * was kept back is told now. */
 void herd_hush(struct miner *miner);
 void herd_unhush(struct herd *herd, struct miner *miner, bool told);
 void herd_parser(struct herd *herd, struct miner *miner, const char *parser);

@@ -10,6 +10,7 @@ enum {
     HERD_LISTENERS_MAX = 8,
     RESETTING_MAX_MS = 120000,  /* CONTRACT "HTTP": resetting lasts at most 120 s */
     HASHING_MAX_AGE_MS = 60000, /* evidence of hashing older than this does not count */
+    QUIET_MAX_MS = 120000,      /* after a hub browned out boards mine again within it */
     SWEEP_MS = 1000,
     TEXT_AGAIN_MS = 60000, /* the same text after this long unsaid is news: a board that booted */
     EVENT_IDS = 64,        /* events.def has ids below this */
@@ -40,8 +41,9 @@ struct miner {
     struct complain too_many;
     bool link_up, link_told; /* as it is; as listeners heard it last */
     bool hushed;
-    int64_t down_at_ms;   /* hushed: when it went down after it was told up; 0: it did not */
-    int64_t last_seen_ms; /* wall: a label */
+    int64_t quiet_until_ms; /* monotonic: its status is no news until then; 0: it is */
+    int64_t down_at_ms;     /* hushed: when it went down after it was told up; 0: it did not */
+    int64_t last_seen_ms;   /* wall: a label */
     int64_t line_mono_ms, hash_mono_ms, reset_mono_ms; /* 0: never, or over */
     uint64_t lines, lines_dropped, lines_unparsed, readings_refused;
 

@@ -172,6 +172,56 @@ static void a_hushed_miner_is_told_of_later(void **state)
     assert_int_equal(heard("link.up"), 1);
 }
 
+static void hash(void)
+{
+    struct shep_reading reading = {
+        .size = sizeof reading, .metric = SHEP_M_HASHRATE, .value = 50000};
+    herd_line(t.herd, t.miner, 0);
+    assert_int_equal(herd_reading(t.herd, t.miner, &reading), 0);
+}
+
+static void brown_out(int64_t gone_ms)
+{
+    herd_hush(t.miner);
+    herd_link(t.herd, t.miner, false, "unplugged");
+    herd_unhush(t.herd, t.miner, true);
+    advance(gone_ms);
+    sweep();
+    herd_hush(t.miner);
+    herd_link(t.herd, t.miner, true, NULL);
+    herd_unhush(t.herd, t.miner, true);
+}
+
+static void after_a_brown_out_it_is_quiet_until_it_is_as_before(void **state)
+{
+    herd_link(t.herd, t.miner, true, NULL);
+    hash();
+    t.events[0] = '\0';
+    brown_out(5000);
+    assert_int_equal(miner_status(t.miner), SHEP_STATUS_IDLE); /* it shows */
+    hash();
+    assert_int_equal(miner_status(t.miner), SHEP_STATUS_ONLINE);
+    assert_string_equal(t.events, "");
+    advance(61000); /* what comes then is news */
+    sweep();
+    assert_string_equal(t.last_status, "online > silent");
+    hash();
+    t.events[0] = '\0';
+    brown_out(5000);
+    advance(119000);
+    sweep();
+    assert_string_equal(t.events, "");
+    advance(2000); /* it mines no more */
+    sweep();
+    assert_string_equal(t.events, "miner.status ");
+    assert_string_equal(t.last_status, "online > silent");
+    hash();
+    t.events[0] = '\0';
+    brown_out(121000); /* a long one: once that it is gone */
+    assert_string_equal(t.events, "miner.status ");
+    assert_string_equal(t.last_status, "online > offline");
+}
+
 static void a_storm_of_events_is_bounded(void **state)
 {
     herd_link(t.herd, t.miner, true, NULL);
@@ -474,6 +524,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(texts_are_told_when_they_are_news, setup, teardown),
         cmocka_unit_test_setup_teardown(a_miner_gets_another_name, setup, teardown),
         cmocka_unit_test_setup_teardown(a_hushed_miner_is_told_of_later, setup, teardown),
+        cmocka_unit_test_setup_teardown(after_a_brown_out_it_is_quiet_until_it_is_as_before, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(a_status_that_flaps_is_told_in_the_end, setup, teardown),
         cmocka_unit_test_setup_teardown(a_miner_goes_through_its_statuses, setup, teardown),
         cmocka_unit_test_setup_teardown(silence_is_found_by_the_sweep, setup, teardown),

@@ -48,6 +48,15 @@ static void unplug_hub(unsigned n)
     }
 }
 
+static void hash(unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        char path[32];
+        snprintf(path, sizeof path, "/dev/ttyUSB%u", i);
+        say(path, "rate=5");
+    }
+}
+
 static void forty_at_once_and_back_in_another_order(void **state)
 {
     start();
@@ -59,6 +68,7 @@ static void forty_at_once_and_back_in_another_order(void **state)
         snprintf(name, sizeof name, "BARN-%02u", i);
         assert_int_equal(accept(key, name), 0);
     }
+    hash(40);
     forget_events();
     unplug_hub(40);
     advance(1500);
@@ -71,6 +81,8 @@ static void forty_at_once_and_back_in_another_order(void **state)
     assert_string_equal(who("/dev/ttyUSB39"), "BARN-00");
     assert_string_equal(who("/dev/ttyUSB20"), "BARN-19");
     assert_int_equal(herd_count(t.herd), 40);
+    hash(40);
+    assert_string_equal(status_of("BARN-00"), "online");
     advance(3000);
     assert_int_equal(events_of("link."), 0);
     assert_int_equal(events_of("miner.status"), 0);
