@@ -140,10 +140,12 @@ int plugins_found_ignore(struct plugins *plugins, const char *key, bool ignored)
     if (!found)
         return SHEP_E_GONE;
     struct member *owner = found->owner;
-    doubt_clear(found);
     topic_touch(plugins->env.topics, TOPIC_CONFIG);
-    if (owner && owner->origin != MINER_FOUND)
-        return 0; /* "no doubt about it" */
+    if (owner && owner->origin != MINER_FOUND) {
+        doubt_answer(found);
+        return 0;
+    }
+    doubt_clear(found);
     if (owner && ignored) {
         found_unbind(found, "ignored");
         stranger_retire(owner, NULL);
@@ -231,6 +233,8 @@ int plugins_found_assign(struct plugins *plugins, const char *key, const char *m
     if (found->ignored)
         plugins_found_ignore(plugins, key, false);
     struct member *before = found->owner;
+    if (before == member)
+        doubt_answer(found);
     push_out(member, found);
     found_move(found, member, ID_BY_WORD, "it is another miner's, as was said");
     if (found->mac[0])

@@ -297,14 +297,14 @@ static void ask(struct found *found, const struct id_verdict *verdict)
         return;
     const char *was = verdict->maybe->port_path ? verdict->maybe->port_path : "another port";
     if (verdict->doubt == ID_OTHER_KIND)
-        doubt_set(found, verdict->doubt, maybe,
+        doubt_set(found, verdict->doubt, maybe, NULL,
                   "another kind of device (%s:%s) is at port %s, where %s was", found->facts.vid,
                   found->facts.pid, found->facts.place, maybe->name);
     else if (verdict->n_maybe == 1)
-        doubt_set(found, verdict->doubt, maybe, "it may be %s, which was at port %s", maybe->name,
-                  was);
+        doubt_set(found, verdict->doubt, maybe, NULL, "it may be %s, which was at port %s",
+                  maybe->name, was);
     else
-        doubt_set(found, verdict->doubt, maybe,
+        doubt_set(found, verdict->doubt, maybe, NULL,
                   "it may be %s, which was at port %s, or another one of %zu that are missing",
                   maybe->name, was, verdict->n_maybe);
 }
@@ -317,7 +317,7 @@ static void contest(struct found *found, const struct id_verdict *verdict)
     found->contested = other && other != found->owner && other->origin != MINER_FOUND &&
                        (verdict->by == ID_BY_SERIAL || verdict->by == ID_BY_MAC);
     if (found->contested)
-        doubt_set(found, ID_OTHER_BOARD, other,
+        doubt_set(found, ID_OTHER_BOARD, other, NULL,
                   "its path is configured for %s, but it is the board of %s", found->owner->name,
                   other->name);
 }
@@ -421,6 +421,7 @@ static void found_free(struct found *found)
     free(found->product_id);
     free(found->serial);
     free(found->doubt_text);
+    free(found->question);
     free(found);
 }
 

@@ -87,7 +87,7 @@ struct found {
     struct shep_device *way; /* NULL: not opened */
     enum id_by by;           /* what ties it to its owner */
     enum id_doubt doubt;
-    char *doubt_text;
+    char *doubt_text, *question; /* in words; in doubt.c's */
     int64_t maybe_id;
     bool ignored, worker_heard;
     bool gone;      /* hung up or lost, and told to ports.c */
@@ -110,6 +110,7 @@ struct plugins {
     size_t n_found;
     struct known **known;
     size_t n_known, cap_known;
+    json_t *answers;     /* doubt.c: by key */
     struct ports *ports; /* NULL until something is unplugged */
     bool running;
     int settling; /* over 0: found_review() would be called from within itself */
@@ -219,11 +220,18 @@ void proof_address(struct found *found);
 void found_move(struct found *found, struct member *member, enum id_by by, const char *why);
 /* It is not its owner, and nobody else we know. */
 void found_estrange(struct found *found, const char *why);
+
+/* doubt.c: what is asked about them, and what was answered. reason: what makes it doubtful, if
+ * another one would be another question; NULL. */
 void doubt_set(struct found *found, enum id_doubt doubt, const struct member *maybe,
-               const char *fmt, ...) SHEP_PRINTF(4, 5);
+               const char *reason, const char *fmt, ...) SHEP_PRINTF(5, 6);
 void doubt_clear(struct found *found);
+/* It is whose it is taken for: no doubt, now and later. */
+void doubt_answer(struct found *found);
 /* The miner has turned up: nobody else is taken for it. */
 void doubt_resolve(struct plugins *plugins, const struct member *member);
+void answers_forget(struct plugins *plugins, const char *key);
+void answers_restore(struct plugins *plugins);
 
 /* ports.c: many at once, and again and again */
 void ports_went(struct found *found);

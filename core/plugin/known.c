@@ -44,36 +44,37 @@ static void row_drop(struct plugins *plugins, size_t i)
     plugins->known[i] = plugins->known[--plugins->n_known];
 }
 
+static void row_forget(struct plugins *plugins, size_t i)
+{
+    store_device_delete(plugins->env.store, plugins->known[i]->key);
+    answers_forget(plugins, plugins->known[i]->key);
+    row_drop(plugins, i);
+}
+
 void known_forget(struct plugins *plugins, const char *key)
 {
     size_t i = place_of(plugins, key);
-    if (i == plugins->n_known)
-        return;
-    store_device_delete(plugins->env.store, key);
-    row_drop(plugins, i);
+    if (i < plugins->n_known)
+        row_forget(plugins, i);
 }
 
 void known_forget_miner(struct plugins *plugins, int64_t miner_id, const char *prefix)
 {
     size_t len = strlen(prefix);
     for (size_t i = plugins->n_known; i-- > 0;) {
-        struct known *row = plugins->known[i];
-        if (row->miner_id != miner_id || strncmp(row->key, prefix, len) != 0)
-            continue;
-        store_device_delete(plugins->env.store, row->key);
-        row_drop(plugins, i);
+        const struct known *row = plugins->known[i];
+        if (row->miner_id == miner_id && strncmp(row->key, prefix, len) == 0)
+            row_forget(plugins, i);
     }
 }
 
 void known_forget_places(struct plugins *plugins, int64_t miner_id, const struct found *except)
 {
     for (size_t i = plugins->n_known; i-- > 0;) {
-        struct known *row = plugins->known[i];
-        if (row->miner_id != miner_id || strcmp(row->key, except->key) == 0 ||
-            (strncmp(row->key, "port:", 5) != 0 && !strchr(row->key, '@')))
-            continue;
-        store_device_delete(plugins->env.store, row->key);
-        row_drop(plugins, i);
+        const struct known *row = plugins->known[i];
+        if (row->miner_id == miner_id && strcmp(row->key, except->key) != 0 &&
+            (strncmp(row->key, "port:", 5) == 0 || strchr(row->key, '@')))
+            row_forget(plugins, i);
     }
 }
 
@@ -109,10 +110,8 @@ static void make_room(struct plugins *plugins)
             (old->ignored == row->ignored && old->seen_ms > row->seen_ms))
             oldest = i;
     }
-    if (n < KNOWN_NOBODYS_MAX || oldest == plugins->n_known)
-        return;
-    store_device_delete(plugins->env.store, plugins->known[oldest]->key);
-    row_drop(plugins, oldest);
+    if (n >= KNOWN_NOBODYS_MAX && oldest < plugins->n_known)
+        row_forget(plugins, oldest);
 }
 
 static struct known *row_new(struct plugins *plugins, const char *key)
@@ -178,6 +177,8 @@ void known_close(struct plugins *plugins)
     free(plugins->known);
     plugins->known = NULL;
     plugins->cap_known = 0;
+    json_decref(plugins->answers);
+    plugins->answers = NULL;
 }
 
 /* ---- what was known when the daemon ended ---- */
@@ -227,6 +228,7 @@ void plugins_found_restore(struct plugins *plugins)
     if (store_devices_each(plugins->env.store, restore_device, plugins) != 0)
         log_warn("plugins", "the list of known devices cannot be read; what is plugged in may be "
                             "taken for strangers until it is assigned again");
+    answers_restore(plugins);
     store_miners_each(plugins->env.store, collect_stranger, &strays);
     size_t i;
     json_t *entry;

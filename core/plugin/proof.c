@@ -1,58 +1,11 @@
 /* What the log of a board says about whose it is: its MAC address is proof, its worker name a hint.
- * And doubts: what is not known is asked, never guessed. Thread: loop.
+ * Thread: loop.
  *
  * All of this runs while a line is parsed, so nothing here closes the stream that it came from: a
  * device that turns out to be another miner's is moved, bytes and all. */
 #include "plugin/internal.h"
 
 #include "util/log.h"
-
-/* ---- doubts ---- */
-
-void doubt_clear(struct found *found)
-{
-    if (!found->doubt)
-        return;
-    found->doubt = ID_NO_DOUBT;
-    found->maybe_id = 0;
-    free(found->doubt_text);
-    found->doubt_text = NULL;
-    topic_touch(found->finder->plugins->env.topics, TOPIC_CONFIG);
-}
-
-void doubt_set(struct found *found, enum id_doubt doubt, const struct member *maybe,
-               const char *fmt, ...)
-{
-    struct plugins *plugins = found->finder->plugins;
-    int64_t maybe_id = maybe ? miner_id(maybe->miner) : 0;
-    if (found->doubt == doubt && found->maybe_id == maybe_id)
-        return; /* asked already */
-    char text[512];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(text, sizeof text, fmt, args);
-    va_end(args);
-    doubt_clear(found);
-    found->doubt = doubt;
-    found->maybe_id = maybe_id;
-    found->doubt_text = id_clean_dup(text, sizeof text);
-    char *line = shep_asprintf("%s: %s", found->path, found->doubt_text);
-    log_warn("plugins", "which board is this? %s", line);
-    found_event(plugins, SHEP_EV_DOUBT, maybe, line);
-    free(line);
-    topic_touch(plugins->env.topics, TOPIC_CONFIG);
-}
-
-void doubt_resolve(struct plugins *plugins, const struct member *member)
-{
-    for (size_t i = 0; i < plugins->n_found; i++) {
-        struct found *found = plugins->found[i];
-        if (found->maybe_id == miner_id(member->miner) && found->doubt != ID_SAME_MAC &&
-            found->doubt != ID_OTHER_WORKER && found->doubt != ID_OTHER_BOARD &&
-            found->owner != member)
-            doubt_clear(found);
-    }
-}
 
 /* ---- moving ---- */
 
@@ -130,11 +83,11 @@ static void go_to(struct found *found, struct member *owner)
             continue;
         found_estrange(other, "another board is in its place");
         if (was_known)
-            doubt_set(other, ID_PUSHED_OUT, before,
+            doubt_set(other, ID_PUSHED_OUT, before, NULL,
                       "it was taken for %s, which is at port %s by its MAC; it may be %s",
                       owner->name, found->facts.place, before->name);
         else
-            doubt_set(other, ID_PUSHED_OUT, owner,
+            doubt_set(other, ID_PUSHED_OUT, owner, NULL,
                       "it was taken for %s, which is at port %s by its "
                       "MAC; which board is it?",
                       owner->name, found->facts.place);
@@ -156,7 +109,7 @@ static void other_board(struct found *found)
     found->moves++;
     found_estrange(found, "another board is in its place");
     if (known)
-        doubt_set(found, ID_OTHER_MAC, before,
+        doubt_set(found, ID_OTHER_MAC, before, found->mac,
                   "another board, with MAC %s, is where %s was (port %s)", found->mac, before->name,
                   found->facts.place);
 }
@@ -180,13 +133,13 @@ static void heard_found(struct found *found, const char *mac)
         proof_address(found);
         doubt_resolve(plugins, member);
     } else if (owner && (fixed || found_presence(found, owner) == ID_PROVEN)) {
-        doubt_set(found, ID_SAME_MAC, owner,
+        doubt_set(found, ID_SAME_MAC, owner, NULL,
                   "%s says the MAC of %s (%s): two ways in to one miner?", member->name,
                   owner->name, mac);
     } else if (owner) {
         go_to(found, owner);
     } else if (fixed) {
-        doubt_set(found, ID_OTHER_MAC, member,
+        doubt_set(found, ID_OTHER_MAC, member, mac,
                   "%s says another MAC than before (%s): another board?", member->name, mac);
     } else {
         other_board(found);
@@ -211,7 +164,7 @@ static void heard_configured(struct shep_device *dev, const char *mac)
     }
     for (size_t i = 0; i < plugins->n_found; i++)
         if (plugins->found[i]->owner == owner)
-            doubt_set(plugins->found[i], ID_SAME_MAC, dev->member,
+            doubt_set(plugins->found[i], ID_SAME_MAC, dev->member, NULL,
                       "%s and %s say the same MAC (%s): two ways in to one miner?", owner->name,
                       dev->member->name, mac);
 }
@@ -251,11 +204,11 @@ static void heard_worker(struct found *found, const char *worker)
     struct same_worker same = {.worker = worker, .found = found};
     herd_each(member->plugins->env.herd, count_same, &same);
     if (same.n == 1)
-        doubt_set(found, ID_OTHER_WORKER, same.one,
+        doubt_set(found, ID_OTHER_WORKER, same.one, worker,
                   "it is taken for %s by its port, and says the worker name of %s (%s)",
                   member->name, same.one->name, worker);
     else
-        doubt_set(found, ID_OTHER_WORKER, member,
+        doubt_set(found, ID_OTHER_WORKER, member, worker,
                   "it is taken for %s by its port, and says another worker name than before (%s, "
                   "not %s)",
                   member->name, worker, before);
