@@ -70,7 +70,8 @@ static unsigned next(unsigned *seed)
     return *seed >> 16;
 }
 
-/* As in the daemon: pieces and silences. */
+/* As in the daemon: pieces and silences. Each silence looks at the whole line so far, so a long
+ * input comes in larger pieces: the time must not grow with the square. */
 static void with_silence(const char *bytes, size_t len, unsigned seed, bool has_secret)
 {
     struct watch watch = {.has_secret = has_secret};
@@ -81,8 +82,9 @@ static void with_silence(const char *bytes, size_t len, unsigned seed, bool has_
                                       .arg = &watch};
     struct ingest_stream *stream = ingest_stream_new(&conf);
     int64_t now = 1000;
+    unsigned piece_max = 20 + (unsigned)(len / 100);
     while (len > 0) {
-        size_t n = 1 + next(&seed) % 20;
+        size_t n = 1 + next(&seed) % piece_max;
         n = n < len ? n : len;
         ingest_feed(stream, bytes, n, now);
         now += next(&seed) % (2 * INGEST_PARTIAL_MS);

@@ -4,13 +4,14 @@
 
 int toy_open_count, toy_shut_count;
 
-enum { FLOOD_MAX = 10000 }; /* whatever number a fuzzer writes behind "flood" */
+enum { FLOOD_MAX = 16 * INGEST_EMIT_MAX }; /* in all: a fuzzer writes any number, on many lines */
 
 struct toy {
     struct shep_ctx *ctx;
     const struct shep_host *host;
     double factor;
     uint32_t own;
+    int flooded;
 };
 
 static bool has(const char *text, size_t len, const char *word)
@@ -95,7 +96,7 @@ static int toy_line(void *self, const struct shep_line *line)
     } else if (number_after(line, "own ", &n)) {
         emit(toy, toy->own, n);
     } else if (number_after(line, "flood ", &n)) {
-        for (int i = 0; i < FLOOD_MAX && i < n; i++)
+        for (int i = 0; i < n && toy->flooded < FLOOD_MAX; i++, toy->flooded++)
             emit(toy, SHEP_M_HASHRATE, i);
     } else if (pool) {
         pool += 5;
