@@ -4,6 +4,7 @@
 -- Nothing here asks what time it is: "lately" is counted back from the last thing that was heard.
 local format = require "format"
 local locale = require "locale"
+local sentence = require "sentence"
 
 local health = {}
 local t = locale.translate
@@ -389,7 +390,7 @@ local function evidence(found, seen)
     if event then return { kind = "event", event = event, at_ms = event.at_ms } end
     local at = seen.miner.at or {}
     if seen.status == "offline" and seen.why then
-        return { kind = "word", text = seen.why, at_ms = seen.miner.status_at_ms }
+        return { kind = "word", text = sentence.say(seen.why), at_ms = seen.miner.status_at_ms }
     end
     if seen.error then return { kind = "word", text = seen.error, at_ms = at.error } end
     if seen.state and found.level ~= "good" then return { kind = "word", text = seen.state, at_ms = at.state } end

@@ -58,6 +58,11 @@ function html.join(list, separator)
     return html.raw(table.concat(out, tostring(html.escape(separator or ""))))
 end
 
+--- A text as a part of a URL: "a/b c" is "a%2Fb%20c".
+function html.url_text(text)
+    return (text:gsub("[^%w._~-]", function(c) return ("%%%02X"):format(c:byte()) end))
+end
+
 --- When something was; the browser turns it into "4 min ago" and keeps it right. Pages never
 -- contain an age themselves: they do not depend on the time of rendering.
 -- @param at_ms Unix time in ms, or nil

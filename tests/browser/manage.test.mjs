@@ -211,6 +211,8 @@ test("a board that nothing tells apart is asked about, and the answer is one cli
     assert.match(await admin.locator(".doubt").textContent(), /Which board is this\?.*SHED-09/s);
     assert.ok(await admin.getByRole("button", { name: "It is a new one" }).isVisible());
     assert.deepEqual(await axe(admin), []);
+    const german = await (await fetch(`${daemon.url}/config?lang=de`)).text();
+    assert.match(german, /Welches Board ist das\?<\/b> vielleicht ist es SHED-09; der war an Port 1-1\.3</);
     await admin.getByRole("button", { name: "It is SHED-09" }).click();
     await until(admin, () => document.querySelectorAll(".stranger").length === 0);
     other.say(...statistics({ khs: 50 }));
@@ -272,8 +274,8 @@ test("pools: with one of the addresses, as plain text, the other one active, del
         await box.getByLabel("User", { exact: true }).fill("account.worker");
     });
     assert.match(await row(admin, "Mine").textContent(), /active/);
-    await admin.getByRole("button", { name: "Make Theirs the active one" }).click();
-    await admin.getByRole("button", { name: "Make Mine the active one" }).waitFor();
+    await admin.getByRole("button", { name: "Set active: Theirs" }).click();
+    await admin.getByRole("button", { name: "Set active: Mine" }).waitFor();
     await admin.getByRole("link", { name: "Change Theirs" }).click();
     assert.equal(await dialog(admin).getByLabel("User", { exact: true }).inputValue(), "account.worker");
     await dialog(admin).getByRole("button", { name: "Delete Theirs" }).click();

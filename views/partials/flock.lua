@@ -57,6 +57,7 @@ end
 --   key    what it is sorted by; nil is unknown and goes to the end. None: it cannot be sorted
 --   down   large values first, as long as nobody says otherwise
 --   num    numbers: to the right
+--   tag    a shorter title, for a narrow display
 --   usual  shown as long as nobody chose; "wide": on wide screens
 --   unit, decimals   of columns that show a number as it is
 flock.columns = {
@@ -65,7 +66,7 @@ flock.columns = {
     { id = "hashrate", title = t("Hash rate"), key = current "hashrate", down = true, num = true, usual = true },
     { id = "spark", title = t("24 h"), usual = "wide" },
     { id = "shares", title = t("Shares"), key = shares, down = true, num = true, usual = true },
-    { id = "best", title = t("Best difficulty"), key = last "best_difficulty", down = true, num = true, usual = true },
+    { id = "best", title = t("Best difficulty"), tag = t("Best"), key = last "best_difficulty", down = true, num = true, usual = true },
     { id = "jobs", title = t("Jobs"), key = last "block_templates", down = true, num = true, usual = "wide" },
     { id = "temp", title = t("Temp."), key = current "temperature", down = true, num = true, usual = true },
     { id = "uptime", title = t("Uptime"), key = current "uptime", down = true, num = true, usual = "wide" },

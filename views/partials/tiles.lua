@@ -3,6 +3,7 @@ local format = require "format"
 local html = require "html"
 local payout = require "partials.payout"
 local order = require "order"
+local sentence = require "sentence"
 local shapes = require "partials.shapes"
 
 local tiles = {}
@@ -123,7 +124,7 @@ local function here(miner)
 end
 
 local function more(miner)
-    if SINCE[miner.status] then return html.escape(miner.why or "") end
+    if SINCE[miner.status] then return html.escape(sentence.say(miner.why) or "") end
     local list = {}
     if miner.temperature then list[#list + 1] = format.temperature(miner.temperature) end
     if miner.shares_accepted then list[#list + 1] = t("%s shares", format.number(miner.shares_accepted)) end

@@ -12,6 +12,7 @@
 // "ok:text" or "error:text", URL-encoded) is a toast too. Without script, forms post and links open pages.
 
 import { clock_tick } from "./clock.js";
+import { say } from "./sentence.js";
 
 const TOAST_MS = 6000;
 const ERROR_TOAST_MS = 12000;
@@ -45,7 +46,7 @@ function flash_take() {
         return; // not ours
     }
     const [, kind, words] = message.match(/^(ok|error):(.*)$/s) ?? [null, "ok", message];
-    toast(words, kind === "error");
+    toast(say(words), kind === "error");
 }
 
 // ---- toasts ---------------------------------------------------------------------------------------
@@ -92,14 +93,13 @@ function form_error_line(form) {
     return line;
 }
 
-/** The field that the answer is about: it names it, or its words begin with the name ("pool_port must be …"). */
-function field_of(form, message, name) {
-    const field = form.elements.namedItem(name ?? message.match(/^\w+(?=[: ])/)?.[0] ?? "");
+function field_of(form, name) {
+    const field = form.elements.namedItem(name ?? "");
     return field instanceof HTMLElement && field.type !== "hidden" ? field : null;
 }
 
 function error_show(form, message, name) {
-    const field = field_of(form, message, name);
+    const field = field_of(form, name);
     const line = (field?.id && document.getElementById(`${field.id}-error`)) || form_error_line(form);
     line.textContent = message;
     line.hidden = false;
@@ -125,7 +125,12 @@ function body_of(form, submitter) {
     return body;
 }
 
-/** { success, message, … }, whatever happens. */
+/** The name of the field that the answer is about: it says it, or its words begin with it ("pool_port must be …"). */
+function field_in(answer) {
+    return answer?.field ?? answer?.message?.match(/^\w+(?=[: ])/)?.[0];
+}
+
+/** { success, message (in the language of the page), field, … }, whatever happens. */
 export async function post(url, body, signal = AbortSignal.timeout(ANSWER_WITHIN_MS)) {
     let reply;
     try {
@@ -139,8 +144,9 @@ export async function post(url, body, signal = AbortSignal.timeout(ANSWER_WITHIN
         return { success: false, status: 0, message: words.noAnswer ?? "no answer" };
     }
     const answer = await reply.json().catch(() => null);
-    const message = answer?.message ?? `${reply.status} ${reply.statusText}`;
-    return { ...answer, status: reply.status, success: Boolean(answer?.success ?? reply.ok) && reply.ok, message };
+    const success = Boolean(answer?.success ?? reply.ok) && reply.ok;
+    const message = answer?.message ? say(answer.message) : `${reply.status} ${reply.statusText}`;
+    return { ...answer, status: reply.status, success, message, field: field_in(answer) };
 }
 
 function set_busy(form, is_busy) {
@@ -196,7 +202,7 @@ function sent(form, answer) {
 function refused(form, answer) {
     if (answer.status === 401) answer.message = words.logIn ?? answer.message;
     const is_password = answer.status === 403 && form.elements.namedItem("password");
-    error_show(form, answer.message, answer.field ?? (is_password ? "password" : undefined));
+    error_show(form, answer.message, field_of(form, answer.field) ? answer.field : is_password ? "password" : undefined);
     toast(answer.message, true);
 }
 

@@ -12,7 +12,7 @@ async function code_fetch() {
 const state = await code_fetch();
 if (state?.needed === false) {
     document.getElementById("setup-done").hidden = false;
-    document.getElementById("setup-form").hidden = true;
+    for (const id of ["setup-about", "setup-form"]) document.getElementById(id).hidden = true;
 } else if (state?.code) {
     const field = document.getElementById("setup-code");
     if (!field.value) field.value = state.code;

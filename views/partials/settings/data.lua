@@ -113,9 +113,4 @@ function data.shorten(address)
     return address:sub(1, utf8.offset(address, 11) - 1) .. "…" .. address:sub(utf8.offset(address, -6))
 end
 
---- A text as a part of a URL.
-function data.url_text(text)
-    return (text:gsub("[^%w%-%._~]", function(c) return ("%%%02X"):format(c:byte()) end))
-end
-
 return data
