@@ -188,5 +188,9 @@ static void backup(struct ask *ask)
     ask_dear(ask, backup_now);
 }
 
-const struct form_route backup_routes[] = {
-    {.path = "/backup", .role = ROLE_OPERATOR, .fn = backup, .back = "/config#backup"}, {0}};
+const struct form_route backup_routes[] = {{.path = "/backup",
+                                            .role = ROLE_OPERATOR,
+                                            .fn = backup,
+                                            .back = "/config#backup",
+                                            .at_once = true},
+                                           {0}};

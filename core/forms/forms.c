@@ -54,9 +54,10 @@ json_t *forms_text_json(const char *text)
 
 /* ---- audit ---- */
 
-void ask_audit(const struct ask *ask, const char *action, const char *subject, const char *old_text,
+void ask_audit(struct ask *ask, const char *action, const char *subject, const char *old_text,
                const char *new_text)
 {
+    ask->changed = true;
     access_audit(ask->forms->conf.access, &ask->grant, ask->peer, action, subject, old_text,
                  new_text);
 }
@@ -130,140 +131,7 @@ void ask_row_deleted(struct ask *ask, const char *action, const char *title, con
     ask_answer(ask, 0, good, NULL);
 }
 
-/* ---- answers ---- */
-
-static void ask_free(struct ask *ask)
-{
-    if (ask->forms)
-        LIST_REMOVE(ask, link);
-    http_form_free(ask->form);
-    free(ask);
-}
-
-bool ask_is_over(struct ask *ask)
-{
-    if (ask->forms)
-        return false;
-    ask_free(ask);
-    return true;
-}
-
-void reply_cookie(struct http_request *request, const char *name, const char *value,
-                  const char *attributes)
-{
-    char *line = shep_asprintf("%s=%s; Path=/; SameSite=Strict%s", name, value, attributes);
-    http_reply_header(request, "Set-Cookie", line);
-    free(line);
-}
-
-/* "ok:Added 'x'." as a cookie that the next page shows once. */
-static void reply_flash(struct http_request *request, bool success, const char *message)
-{
-    struct buf value = {0};
-    buf_add_str(&value, success ? "ok%3A" : "error%3A");
-    for (const unsigned char *p = (const unsigned char *)message; *p; p++) {
-        bool plain = (*p >= '0' && *p <= '9') || ((*p | 0x20) >= 'a' && (*p | 0x20) <= 'z');
-        if (plain)
-            buf_add(&value, p, 1);
-        else
-            buf_printf(&value, "%%%02X", *p);
-    }
-    reply_cookie(request, "shepherd_flash", value.data, "; Max-Age=60");
-    buf_free(&value);
-}
-
-/* "name: must be …" is about the field name, if the form has one of that name. */
-static void put_field_of(const struct ask *ask, const char *message, json_t *body)
-{
-    size_t len = strcspn(message, ":");
-    char name[65];
-    if (!message[len] || len >= sizeof name)
-        return;
-    str_copy(name, sizeof name, message, len);
-    if (json_object_get(ask->fields, name))
-        json_object_set_new(body, "field", json_string(name));
-}
-
-static void reply_json(struct ask *ask, int status, bool success, const char *message,
-                       json_t *extra)
-{
-    json_t *body = json_object();
-    json_object_set_new(body, "success", json_boolean(success));
-    json_object_set_new(body, "message", forms_text_json(message));
-    if (!success)
-        put_field_of(ask, message, body);
-    json_object_update(body, extra);
-    char *text = json_dumps(body, JSON_COMPACT);
-    http_reply(ask->request, status, "application/json", text, strlen(text));
-    free(text);
-    json_decref(body);
-}
-
-void ask_answer_status(struct ask *ask, int status, bool success, const char *message,
-                       json_t *extra)
-{
-    if (success)
-        flock_show(ask->forms->conf.flock);
-    if (ask->json) {
-        reply_json(ask, status, success, message, extra);
-    } else {
-        reply_flash(ask->request, success, message);
-        http_reply_redirect(ask->request, 302, ask->back);
-    }
-    json_decref(extra);
-    ask_free(ask);
-}
-
-static int status_of(int err)
-{
-    switch (err) {
-    case 0:
-        return 200;
-    case FLOCK_DENIED:
-        return 403;
-    case SHEP_E_GONE:
-        return 404;
-    case SHEP_E_BUSY:
-    case SHEP_E_UNSUPPORTED:
-        return 409;
-    case SHEP_E_LIMIT:
-        return 429;
-    case SHEP_E_IO:
-    case SHEP_E_BUG:
-        return 500;
-    default:
-        return 400;
-    }
-}
-
-void ask_answer(struct ask *ask, int err, const char *message, json_t *extra)
-{
-    ask_answer_status(ask, status_of(err), err == 0, message, extra);
-}
-
-void ask_answerf(struct ask *ask, int err, const char *fmt, ...)
-{
-    char message[MESSAGE_MAX];
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(message, sizeof message, fmt, args);
-    va_end(args);
-    ask_answer(ask, err, message, NULL);
-}
-
 /* ---- what is dear ---- */
-
-void ask_limited(struct ask *ask, const struct access_result *result)
-{
-    if (result->err == SHEP_E_LIMIT) {
-        char seconds[32];
-        snprintf(seconds, sizeof seconds, "%lld", (long long)result->retry_after_s);
-        http_reply_header(ask->request, "Retry-After", seconds);
-    }
-    bool wrong = result->err == SHEP_E_CONFIG;
-    ask_answer_status(ask, wrong ? 403 : status_of(result->err), false,
-                      result->message ? result->message : "That did not work.", NULL);
-}
 
 static void on_confirmed(const struct access_result *result, void *arg)
 {
@@ -335,6 +203,7 @@ static struct ask *ask_new(struct forms *forms, struct http_request *request,
     ask->fields = http_form_json(form);
     ask->grant = *http_request_grant(request);
     snprintf(ask->peer, sizeof ask->peer, "%s", http_request_peer(request));
+    ask->at_once = route->at_once;
     ask->json = route->json || http_request_wants_json(request);
     if (route->back || !referer_path(request, ask->back))
         snprintf(ask->back, sizeof ask->back, "%s", route->back ? route->back : "/config");
@@ -382,6 +251,7 @@ struct forms *forms_new(const struct forms_conf *conf)
     forms->owner.name = "forms";
     LIST_INIT(&forms->asks);
     forms->uploads = uploads_new(forms);
+    saver_new(forms);
     add_routes(forms);
     http_route_for(conf->http, HTTP_GET, "/api/setup", ROLE_NONE, forms_get_setup, forms);
     http_route_for(conf->http, HTTP_GET, "/backup/*", ROLE_OPERATOR, forms_get_backup, forms);
@@ -391,13 +261,8 @@ struct forms *forms_new(const struct forms_conf *conf)
 
 void forms_stop(struct forms *forms)
 {
-    while (!LIST_EMPTY(&forms->asks)) {
-        struct ask *ask = LIST_FIRST(&forms->asks);
-        LIST_REMOVE(ask, link);
-        http_reply_error(ask->request, 503, "The daemon stops; try again in a moment.");
-        ask->request = NULL;
-        ask->forms = NULL; /* its callback frees it */
-    }
+    while (!LIST_EMPTY(&forms->asks))
+        ask_end(LIST_FIRST(&forms->asks));
 }
 
 void forms_free(struct forms *forms)
@@ -407,6 +272,7 @@ void forms_free(struct forms *forms)
     forms_stop(forms);
     downloads_free(forms);
     uploads_free(forms->uploads);
+    saver_free(forms);
     loop_sweep(forms->conf.loop, &forms->owner);
     free(forms->owner.complaint);
     free(forms->bound);

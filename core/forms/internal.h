@@ -9,6 +9,14 @@
 enum { BACK_MAX = 512, MESSAGE_MAX = FLOCK_WHY_MAX + 128 };
 
 struct uploads;
+struct saver;
+
+struct answer { /* while it waits; text and object owned */
+    int status;
+    bool success;
+    char *message;
+    json_t *extra;
+};
 
 struct ask {
     LIST_ENTRY(ask) link;
@@ -20,6 +28,10 @@ struct ask {
     char peer[64], back[BACK_MAX]; /* back: where a page goes with its flash */
     bool json;
     void (*then)(struct ask *ask);
+    bool changed; /* something was: the answer waits until that is in the file */
+    bool at_once; /* of the route: or not */
+    enum { SAVE_NONE, SAVE_NEXT /* the store is to be asked */, SAVE_ASKED } save;
+    struct answer answer;
     int64_t id; /* of the path, "/pools/edit/7"; 0: none or no number */
 };
 
@@ -30,6 +42,7 @@ struct form_route {
     void (*fn)(struct ask *ask);
     const char *back; /* NULL: where it came from */
     bool json;        /* answers JSON to everybody, as the Python one did */
+    bool at_once;     /* what it tells of is no row of the store: it does not wait for one */
 };
 extern const struct form_route session_routes[], miners_routes[], python_routes[], devices_routes[],
     pools_routes[], addresses_routes[], users_routes[], payout_routes[], backup_routes[],
@@ -41,10 +54,11 @@ struct forms {
     LIST_HEAD(, ask) asks;
     struct bound *bound; /* arguments of the routes */
     struct uploads *uploads;
+    struct saver *saver;
     struct download *downloads; /* backup.c */
 };
 
-/* ---- forms.c: answering. Each frees the ask. ---- */
+/* ---- answer.c. Each ends the ask; where ask->changed, when that is saved. ---- */
 /* err 0 or one of flock.h; extra: more members of the JSON answer (taken), NULL: none. */
 void ask_answer(struct ask *ask, int err, const char *message, json_t *extra);
 void ask_answerf(struct ask *ask, int err, const char *fmt, ...) SHEP_PRINTF(3, 4);
@@ -54,6 +68,9 @@ void ask_answer_status(struct ask *ask, int status, bool success, const char *me
 void ask_limited(struct ask *ask, const struct access_result *result);
 /* In every callback that came later: true: there is nobody left to answer, and the ask is freed. */
 bool ask_is_over(struct ask *ask);
+void ask_end(struct ask *ask); /* the daemon stops */
+void saver_new(struct forms *forms);
+void saver_free(struct forms *forms); /* when nobody waits any more */
 
 /* Asks for the fresh password of what is dear, then goes on with then(). */
 void ask_dear(struct ask *ask, void (*then)(struct ask *ask));
@@ -66,7 +83,8 @@ bool ask_is_admin(const struct ask *ask); /* logged in as one, or with the token
 /* A copy of the fields without what is no matter of the flock: csrf, password … Owned. */
 json_t *ask_fields_dup(const struct ask *ask);
 json_t *forms_text_json(const char *text); /* any bytes; NULL: null */
-void ask_audit(const struct ask *ask, const char *action, const char *subject, const char *old_text,
+/* What is audited changed something: sets ask->changed. */
+void ask_audit(struct ask *ask, const char *action, const char *subject, const char *old_text,
                const char *new_text);
 /* An object as people would read it, without anything that is named like a secret. Owned. */
 char *ask_words_dup(const json_t *object);

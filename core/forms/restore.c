@@ -204,8 +204,16 @@ static void import(struct ask *ask)
 }
 
 const struct form_route restore_routes[] = {
-    {.path = "/restore", .role = ROLE_OPERATOR, .fn = restore, .back = "/config#backup"},
+    {.path = "/restore",
+     .role = ROLE_OPERATOR,
+     .fn = restore,
+     .back = "/config#backup",
+     .at_once = true},
     {.path = "/restore/check", .role = ROLE_OPERATOR, .fn = check, .back = "/config#backup"},
-    {.path = "/restore/apply", .role = ROLE_OPERATOR, .fn = apply, .back = "/config#backup"},
+    {.path = "/restore/apply",
+     .role = ROLE_OPERATOR,
+     .fn = apply,
+     .back = "/config#backup",
+     .at_once = true},
     {.path = "/import", .role = ROLE_OPERATOR, .fn = import, .back = "/config#backup"},
     {0}};

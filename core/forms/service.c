@@ -42,5 +42,6 @@ static void restart(struct ask *ask)
 const struct form_route service_routes[] = {{.path = "/service/restart/*",
                                              .role = ROLE_OPERATOR,
                                              .fn = restart,
-                                             .back = "/config#developer"},
+                                             .back = "/config#developer",
+                                             .at_once = true},
                                             {0}};

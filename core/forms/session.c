@@ -90,10 +90,8 @@ static void on_password_result(const struct access_result *result, void *arg)
     struct ask *ask = arg;
     if (ask_is_over(ask))
         return;
-    if (result->err)
-        ask_answer(ask, result->err, result->message, NULL);
-    else
-        ask_answer(ask, 0, "Your password is changed.", NULL);
+    ask->changed = !result->err;
+    ask_answer(ask, result->err, result->err ? result->message : "Your password is changed.", NULL);
 }
 
 static void password_confirmed(const struct access_result *result, void *arg)
@@ -123,8 +121,8 @@ static void password(struct ask *ask)
 }
 
 const struct form_route session_routes[] = {
-    {.path = "/login", .role = ROLE_NONE, .fn = login, .back = "/login"},
-    {.path = "/setup", .role = ROLE_NONE, .fn = setup, .back = "/setup"},
+    {.path = "/login", .role = ROLE_NONE, .fn = login, .back = "/login", .at_once = true},
+    {.path = "/setup", .role = ROLE_NONE, .fn = setup, .back = "/setup", .at_once = true},
     {.path = "/logout", .role = ROLE_NONE, .fn = logout, .back = "/"},
     {.path = "/password", .role = ROLE_VIEWER, .fn = password},
     {0}};

@@ -14,6 +14,7 @@ static void on_result(const struct access_result *result, void *arg)
     json_t *extra = result->token ? json_object() : NULL;
     if (result->token)
         json_object_set_new(extra, "token", forms_text_json(result->token));
+    ask->changed = !result->err;
     ask_answer(ask, result->err, result->message ? result->message : "Done.", extra);
 }
 
@@ -52,6 +53,7 @@ static void user_put(struct ask *ask)
 static void user_delete_now(struct ask *ask)
 {
     int rc = access_user_delete(access_of(ask), &ask->grant, ask->peer, ask->id);
+    ask->changed = rc == 0;
     ask_answer(ask, rc,
                rc == 0                    ? "The user is deleted."
                : rc == SHEP_E_UNSUPPORTED ? "The user admin stays."
@@ -82,6 +84,7 @@ static void token_add(struct ask *ask)
 static void token_delete_now(struct ask *ask)
 {
     int rc = access_token_delete(access_of(ask), &ask->grant, ask->peer, ask->id);
+    ask->changed = rc == 0;
     ask_answer(ask, rc, rc ? "Token not found." : "The token is deleted.", NULL);
 }
 

@@ -83,7 +83,6 @@ def test_pools_as_the_original(daemon):
     assert (answer.status, answer.location) == (302, "/config#pools")
     assert answer.flash == "ok:New pool added successfully."
     answer = form(d, "/pools/add", user_type="text", text_user_address="me.x", **{**fields, "pool_name": "Two"})
-    wait_for(lambda: len(d.rows("SELECT 1 FROM pools")) == 2, "both are stored")
     rows = d.rows("SELECT pool_name, pool_url, pool_port, pool_user, pool_pass, is_active FROM pools ORDER BY id")
     assert rows == [("One", "public-pool.io", 21496, GOOD, "x", 1), ("Two", "public-pool.io", 21496, "me.x", "x", 0)]
     assert form(d, "/pools/add", user_type="text", text_user_address="me", **fields).flash.startswith("error:")
@@ -91,10 +90,10 @@ def test_pools_as_the_original(daemon):
         assert form(d, "/pools/add", **{**fields, "pool_name": "P", "pool_port": port}).flash.startswith("error:pool_port")
     answer = form(d, "/pools/set_active/2")
     assert (answer.location, answer.flash) == ("/config#pools", "ok:Active pool has been updated.")
-    wait_for(lambda: d.rows("SELECT id FROM pools WHERE is_active") == [(2,)], "exactly one is active")
+    assert d.rows("SELECT id FROM pools WHERE is_active") == [(2,)]
     answer = form(d, "/pools/delete/2")
     assert (answer.location, answer.flash) == ("/config#pools", "ok:Pool successfully deleted.")
-    wait_for(lambda: d.rows("SELECT id FROM pools WHERE is_active") == [(1,)], "the other one is active")
+    assert d.rows("SELECT id FROM pools WHERE is_active") == [(1,)]
     assert form(d, "/pools/delete/2").flash == "error:Pool not found."
 
 
@@ -103,8 +102,7 @@ def test_addresses_as_the_original(daemon):
     answer = form(d, "/addresses/add", coin_ticker="btc", address=f" {GOOD}\n", label="savings")
     assert (answer.status, answer.location) == (302, "/config#addresses")
     assert answer.flash == "ok:New address successfully added."
-    wait_for(lambda: d.rows("SELECT coin_ticker, address, label FROM coin_addresses") == [("BTC", GOOD, "savings")],
-             "it is stored")
+    assert d.rows("SELECT coin_ticker, address, label FROM coin_addresses") == [("BTC", GOOD, "savings")]
     assert form(d, "/addresses/add", coin_ticker="BTC", address=GOOD.upper(), label="").flash.startswith("error:")
     assert form(d, "/addresses/add", coin_ticker="BTC", address=GOOD[:-1] + "w", label="").flash.startswith("error:")
     assert form(d, "/addresses/add", coin_ticker="BTC", address="", label="").flash.startswith("error:")
@@ -219,7 +217,7 @@ def test_merge_and_erase(daemon):
     make_admin(d)
     assert api(d, f"/miners/delete/{b}", erase=True, password="wrong password").status == 403 and d.miner("B")
     assert api(d, f"/miners/delete/{b}", erase=True, password=PASSWORD).status == 200
-    wait_for(lambda: d.rows("SELECT 1 FROM miners WHERE miner_id = 'B'") == [], "its row is gone")
+    assert d.rows("SELECT 1 FROM miners WHERE miner_id = 'B'") == []
 
 
 def test_devices_that_are_not_there(daemon):
@@ -279,7 +277,7 @@ def test_users_and_tokens(daemon):
     assert api(d, "/tokens/delete/1", password=PASSWORD).status == 404
     user = d.rows("SELECT id FROM users WHERE name = 'eve'")[0][0]
     assert api(d, f"/users/delete/{user}", password=PASSWORD).status == 200
-    wait_for(lambda: {"user.add", "user.delete", "token.add", "token.delete"} <= {row[1] for row in audit(d)}, "all is written")
+    assert {"user.add", "user.delete", "token.add", "token.delete"} <= {row[1] for row in audit(d)}
     for who, action, subject, old, new_text in audit(d):
         for text in (who, action, subject, old, new_text):
             assert PASSWORD not in (text or "") and new["new_password"] not in (text or "")
@@ -365,8 +363,7 @@ def test_import_of_an_old_database(daemon, tmp_path):
     row = flock_of(d)["OLD_1"]
     assert (row["chipset"], row["location_notes"]) == ("ESP32-S3", "attic")
     assert d.miner("OLD_1")["best_difficulty_ever"] == 1.5e6
-    wait_for(lambda: d.rows("SELECT pool, address, set_by FROM expected") == [("pool.example:3333", GOOD, "imported")],
-             "what it mined for is expected")
+    assert d.rows("SELECT pool, address, set_by FROM expected") == [("pool.example:3333", GOOD, "imported")]
     again = api(d, "/import", upload=upload(d, data)).json["counts"]
     for kind in ("miners", "pools", "addresses", "strays", "summary"):
         assert again[kind]["added"] == 0 and again[kind]["updated"] == 0, (kind, again)
@@ -416,7 +413,6 @@ def test_what_is_changed_survives_a_kill(daemon):
     make_admin(d)
     assert api(d, f"/miners/expect/{miner}", pool="a.b:1", address=GOOD, password=PASSWORD).status == 200
     assert api(d, f"/miners/edit/{miner}", name="A2", notes="n2").status == 200
-    wait_for(lambda: d.rows("SELECT 1 FROM miners WHERE miner_id = 'A2'"), "the name is stored")
     d.stop(9)
     d.start()
     assert d.miner("A2")["id"] == miner
@@ -430,7 +426,6 @@ def test_audit_tells_who_what_old_new(daemon):
     d = daemon()
     miner = add_miner(d, "A")
     form(d, f"/miners/edit/{miner}", miner_id="B", location_notes="attic")
-    wait_for(lambda: len(audit(d)) == 2, "both are written")
     who, action, subject, old, new = audit(d)[1]
     assert (who, action, subject) == ("loopback", "miner.edit", "A")
     assert 'name="A"' in old and 'name="B"' in new and 'location="attic"' in new
@@ -447,7 +442,7 @@ def test_forms_that_cannot_be_read(daemon):
     assert send(d, "/pools/add", method="GET").status in (404, 405)
     for text in ("'; DROP TABLE pools; --", "<script>alert(1)</script>", "x" * 60):
         assert api(d, "/pools/add", pool_name=text, pool_url="a.b", pool_port=1).status == 200
-    wait_for(lambda: len(d.rows("SELECT 1 FROM pools")) == 3, "they are texts and nothing else")
+    assert len(d.rows("SELECT 1 FROM pools")) == 3
 
 
 def test_a_page_that_queries_before_it_reads_the_config(daemon, tmp_path):
