@@ -407,15 +407,6 @@ static struct flight *flight_start(struct http_request *request, struct view *vi
     return flight;
 }
 
-static bool route_exists(struct http *http, const char *path)
-{
-    struct script_route route;
-    script_route_find(http->pool, path, false, &route);
-    bool found = route.file != NULL;
-    script_route_free(&route);
-    return found;
-}
-
 /* ---- serving ---- */
 
 static void serve_miss(struct http_request *request, struct view *view, const char *key, bool gzip)
@@ -423,7 +414,7 @@ static void serve_miss(struct http_request *request, struct view *view, const ch
     struct http *http = request->http;
     struct flight *flight = flight_find(view, key);
     http->stats.cache_misses++;
-    if (!flight && !route_exists(http, request->target.path)) {
+    if (!flight && !page_exists(request)) {
         view_drop_entries(http, view);
         view_release(&http->cache, view);
         reply_error(request, 404, "", "There is nothing at this address.");

@@ -300,6 +300,7 @@ bool gate_pass(struct http_request *request, enum access_role role, bool is_page
 /* route.c */
 void route_init(struct http *http);
 void route_dispatch(struct http_request *request);
+bool page_exists(const struct http_request *request); /* a view answers this path */
 
 /* reply.c */
 struct evbuffer *reply_body(struct http_request *request); /* NULL: nobody is there any more */

@@ -51,7 +51,7 @@ static const struct route *route_find(const struct http *http, const char *path,
     return other;
 }
 
-static bool page_exists(struct http_request *request)
+bool page_exists(const struct http_request *request)
 {
     struct script_route route;
     script_route_find(request->http->pool, request->target.path, false, &route);
