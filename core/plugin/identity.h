@@ -1,6 +1,6 @@
 /* Who is it? The rules that tell boards apart, and nothing else: no state, no clock, no I/O. Any
  * thread. The table of the rules stands in README.md, "Identity"; what the rest of the room does
- * with an answer is found.c's and proof.c's business.
+ * with an answer is owner.c's and proof.c's business.
  *
  * Texts from devices are hostile: whatever a serial number says, a key is at most ID_KEY_MAX - 1
  * plain characters, and two texts that differ make two keys that differ. */

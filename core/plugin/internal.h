@@ -191,20 +191,25 @@ void known_close(struct plugins *plugins);
 /* found.c: what is plugged in */
 int device_found(struct plugin *source, const struct shep_found *found);
 int device_lost(struct plugin *source, const char *key);
+void found_settle_all(struct plugins *plugins);
+void found_close(struct plugins *plugins);
+void found_event(struct plugins *plugins, uint32_t event_id, const struct member *member,
+                 const char *text);
+
+/* owner.c: whose it is */
+/* fresh: it was plugged in just now. */
+void found_settle(struct found *found, bool fresh);
 /* Something about the miners changed: whose is what? */
 void found_review(struct plugins *plugins);
 /* Its rows in the store: whose it is, and that it is there. */
 void found_save(struct found *found, bool present);
-void found_settle_all(struct plugins *plugins);
 /* Where a miner is, leaving one device aside. */
 enum id_presence found_presence(const struct found *except, const struct member *member);
 void found_share_serial(struct found *found);
 void found_bind(struct found *found, struct member *owner, enum id_by by);
 /* why NULL: its owner is about to go. */
 void found_unbind(struct found *found, const char *why);
-void found_close(struct plugins *plugins);
-void found_event(struct plugins *plugins, uint32_t event_id, const struct member *member,
-                 const char *text);
+void found_attach(struct found *found); /* opens its way in, now or later */
 
 /* adopt.c: what people say about them */
 /* A miner of the herd for a stranger; the device is not tied to it yet. */

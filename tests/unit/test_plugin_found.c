@@ -478,6 +478,10 @@ static void hostile_texts_break_nothing(void **state)
     plug(CP2102("a", "/dev/ttyUSB0", "1-1.2/../\n\"", serial));
     serial[125] = 'y';
     plug(CP2102("b", "/dev/ttyUSB1", "1-1.3", serial));
+    serial[125] = 'x';
+    size_t n_attached = t.n_attached;
+    plug(CP2102("a", "/dev/ttyUSB0", "1-1.2/../\n\"", serial)); /* the same board, told again */
+    assert_int_equal(t.n_attached, n_attached);
     const char *key = shown_text("/dev/ttyUSB0", "key");
     assert_true(strlen(key) < ID_KEY_MAX);
     assert_int_equal(strspn(key, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
