@@ -51,6 +51,17 @@ void again_restore(const char *unpacked_dir, void *daemon)
     ask_for(daemon, AGAIN_RESTORE, unpacked_dir);
 }
 
+int again_check(const char *unpacked_dir, char *why, size_t why_cap, void *arg)
+{
+    const struct config *config = &((struct daemon *)arg)->config;
+    struct their_config theirs = {0};
+    int err = config->file
+                  ? their_config_read(unpacked_dir, config->data_dir, &theirs, why, why_cap)
+                  : 0; /* there is no place for it */
+    their_config_free(&theirs);
+    return err;
+}
+
 void again_stay_down(struct daemon *daemon)
 {
     if (daemon->again)
@@ -64,22 +75,38 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     return remove(path);
 }
 
-/* What was there comes back by itself if anything fails, so the daemon starts in any case. */
-static void put_back(const struct again *again)
+/* To where the configuration says that will count afterwards. */
+static int put_locked(const struct again *again, char why[BACKUP_WHY_MAX])
 {
-    enum { TREE_FDS = 16 };
-    char why[BACKUP_WHY_MAX] = "", err[BACKUP_WHY_MAX] = "";
-    int pid, lock = store_lock(again->data_dir, err, sizeof err, &pid);
     struct backup_parts places = {.data_dir = again->data_dir,
                                   .config_file = again->config_file,
                                   .view_dirs = (const char *const *)again->view_dirs,
                                   .n_view_dirs = again->n_view_dirs};
-    if (lock < 0)
-        log_error("restore", "nothing was restored: %s", err);
-    else if (backup_put(again->unpacked_dir, &places, why) != 0)
+    struct their_config theirs = {0};
+    int err = 0;
+    if (again->config_file)
+        err = their_config_read(again->unpacked_dir, again->data_dir, &theirs, why, BACKUP_WHY_MAX);
+    if (theirs.is_there) {
+        places.view_dirs = (const char *const *)theirs.view_dirs;
+        places.n_view_dirs = theirs.n_view_dirs;
+    }
+    if (!err)
+        err = backup_put(again->unpacked_dir, &places, why);
+    their_config_free(&theirs);
+    return err;
+}
+
+/* What was there comes back by itself if anything fails, so the daemon starts in any case. */
+static void put_back(const struct again *again)
+{
+    enum { TREE_FDS = 16 };
+    char why[BACKUP_WHY_MAX] = "";
+    int pid, lock = store_lock(again->data_dir, why, sizeof why, &pid);
+    if (lock < 0 || put_locked(again, why) != 0)
         log_error("restore", "nothing was restored: %s", why);
     else
-        log_info("restore", "the backup is in its place");
+        log_info("restore", "the backup is in its place%s%s",
+                 why[0] ? "; what was there before: " : "", why);
     if (lock >= 0)
         close(lock);
     if (nftw(again->unpacked_dir, remove_one, TREE_FDS, FTW_DEPTH | FTW_PHYS) != 0 &&

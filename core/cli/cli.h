@@ -73,6 +73,17 @@ int cmd_import(int argc, char **argv);
 /* cmd_restore.c: does the rest of a restore that was killed. Before the store is opened; exit code,
  * with a message. */
 int restore_resume(const char *data_dir);
+/* theirs.c: the configuration of a backup that was unpacked. 0; SHEP_E_CONFIG: its mistakes in
+ * words. their_config_free() in any case. Any thread; blocks. */
+struct their_config {
+    bool is_there;
+    const char **view_dirs; /* point into whole */
+    size_t n_view_dirs;
+    json_t *whole;
+};
+int their_config_read(const char *unpacked_dir, const char *data_dir, struct their_config *out,
+                      char *why, size_t why_cap);
+void their_config_free(struct their_config *theirs);
 /* --config, --data-dir and a command's own switches (name NULL ends them; the table may be NULL).
  * optind is the first argument behind them. EX_USAGE: a message is on stderr. */
 struct command_switch {
@@ -123,6 +134,11 @@ struct daemon {
     bool demo, stopping;
 };
 
+/* rooms.c: loop, herd and database, for the daemon and for an import. Exit code, with a message of
+ * who on stderr; rooms_free() in any case, after the store was closed. */
+int rooms_open(struct daemon *daemon, const char *who, unsigned n_workers);
+void rooms_free(struct daemon *daemon);
+
 /* cmd_run.c: a clean stop, as by SIGTERM; returns at once. */
 void daemon_stop(struct daemon *daemon);
 
@@ -130,6 +146,7 @@ void daemon_stop(struct daemon *daemon);
 enum again_why { AGAIN_SAME, AGAIN_FOR_REAL, AGAIN_RESTORE };
 void again_for_real(struct daemon *daemon); /* the demo is over */
 void again_ask(void *daemon);
+int again_check(const char *unpacked_dir, char *why, size_t why_cap, void *daemon); /* any thread */
 void again_restore(const char *unpacked_dir, void *daemon);
 void again_stay_down(struct daemon *daemon); /* somebody wants the end, and no new start */
 /* After stop(); returns when nothing was started. Takes again. */

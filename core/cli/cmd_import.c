@@ -79,27 +79,6 @@ static int read_plan(const char *file, json_t **plan_out)
 
 /* ---- the rooms ---- */
 
-static int open_store(struct daemon *daemon)
-{
-    struct store_conf conf = {.data_dir = daemon->config.data_dir,
-                              .keep_ms = daemon->config.keep_ms,
-                              .keep_bytes = daemon->config.keep_bytes};
-    char err[512] = "";
-    int pid = 0;
-    int code = store_open(&conf, daemon->loop, &daemon->store, err, sizeof err, &pid);
-    if (code == SHEP_E_BUSY)
-        fprintf(stderr,
-                "shepherd import: a daemon (pid %d) uses %s: use Settings, Import in the "
-                "browser, or stop it\n",
-                pid, conf.data_dir);
-    else if (err[0])
-        fprintf(stderr, "shepherd import: %s\n", err);
-    return code == 0                    ? 0
-           : code == SHEP_E_BUSY        ? EX_UNAVAILABLE
-           : code == SHEP_E_UNSUPPORTED ? EX_CONFIG
-                                        : EX_IOERR;
-}
-
 static void restore_flock(struct daemon *daemon)
 {
     daemon->config.offline = true;
@@ -111,16 +90,11 @@ static void restore_flock(struct daemon *daemon)
 
 static int open_rooms(struct daemon *daemon)
 {
-    struct herd_conf herd_conf = {.silent_after_ms = daemon->config.silent_after_ms};
-    daemon->loop = loop_new(1);
-    daemon->topics = topics_new(daemon->loop);
-    daemon->herd = herd_new(daemon->loop, daemon->topics, &herd_conf);
-    daemon->facts = facts_new(daemon->topics);
-    int rc = restore_resume(daemon->config.data_dir);
-    if (!rc)
-        rc = open_store(daemon);
+    int rc = rooms_open(daemon, "shepherd import", 1);
     if (!rc)
         restore_flock(daemon);
+    else if (rc == EX_UNAVAILABLE)
+        fprintf(stderr, "shepherd import: or use Settings, Import in the browser\n");
     return rc;
 }
 
@@ -134,15 +108,7 @@ static void close_rooms(struct daemon *daemon)
         loop_work_finish(daemon->loop);
     flock_free(daemon->flock);
     store_close(daemon->store);
-    keeper_free(daemon->keeper);
-    plugins_free(daemon->plugins);
-    herd_free(daemon->herd);
-    facts_free(daemon->facts);
-    topics_free(daemon->topics);
-    loop_free(daemon->loop);
-    free(daemon->owner.complaint);
-    config_free(&daemon->config);
-    paths_free(&daemon->paths);
+    rooms_free(daemon);
 }
 
 /* ---- doing it ---- */

@@ -22,8 +22,7 @@ struct restoring {
     const struct restore_args *args;
     struct loaded here;
     char *data_dir, *config_file, *into;
-    struct config theirs; /* the configuration of the backup */
-    bool has_theirs;
+    struct their_config theirs; /* not there: none, or it is left out */
     json_t *about;
 };
 
@@ -115,27 +114,6 @@ static void say_about(const struct restoring *r)
            json_is_true(json_object_get(r->about, "admin_password")) ? ", admin password" : "");
 }
 
-/* Mistakes are said on stderr, as `shepherd check` does. */
-static int check_config(struct restoring *r)
-{
-    if (!json_is_true(json_object_get(r->about, "config")) || r->args->without_config)
-        return 0;
-    char *file = path_join_dup(r->into, "config/shepherd.lua");
-    struct config_overrides overrides = {.file = file, .data_dir = r->data_dir};
-    struct plugins *plugins = NULL;
-    int err = config_load(&r->here.paths, &overrides, &r->theirs, &plugins);
-    plugins_free(plugins);
-    free(file);
-    r->has_theirs = true;
-    if (!err)
-        return 0;
-    fprintf(stderr,
-            "shepherd restore: the configuration in %s has mistakes (above); nothing was "
-            "changed. --without-config leaves it out\n",
-            r->args->file);
-    return EX_CONFIG;
-}
-
 static int unpack(struct restoring *r)
 {
     char why[BACKUP_WHY_MAX];
@@ -148,10 +126,15 @@ static int unpack(struct restoring *r)
     err = backup_unpack(r->args->file, r->into, &r->about, why);
     if (err)
         return failed(err, why);
-    int rc = check_config(r);
-    if (!rc)
-        say_about(r);
-    return rc;
+    if (!r->args->without_config)
+        err = their_config_read(r->into, r->data_dir, &r->theirs, why, sizeof why);
+    if (err) {
+        fprintf(stderr,
+                "shepherd restore: %s; nothing was changed. --without-config leaves it out\n", why);
+        return EX_CONFIG;
+    }
+    say_about(r);
+    return 0;
 }
 
 /* ---- doing it ---- */
@@ -159,21 +142,23 @@ static int unpack(struct restoring *r)
 static int put(struct restoring *r)
 {
     char why[BACKUP_WHY_MAX];
-    const struct config *views = r->has_theirs ? &r->theirs : &r->here.config;
+    bool theirs = r->theirs.is_there;
+    const char **view_dirs = theirs ? r->theirs.view_dirs : r->here.config.view_dirs;
+    size_t n_view_dirs = theirs ? r->theirs.n_view_dirs : r->here.config.n_view_dirs;
     struct backup_parts places = {.data_dir = r->data_dir,
-                                  .config_file = r->has_theirs ? r->config_file : NULL,
-                                  .view_dirs = (const char *const *)views->view_dirs,
-                                  .n_view_dirs = views->n_view_dirs};
-    if (about_int(r, "views") && views->n_view_dirs == 0)
+                                  .config_file = theirs ? r->config_file : NULL,
+                                  .view_dirs = (const char *const *)view_dirs,
+                                  .n_view_dirs = n_view_dirs};
+    if (about_int(r, "views") && n_view_dirs == 0)
         fprintf(stderr, "shepherd restore: its views are left out: the configuration has no "
                         "view_dirs\n");
     int err = backup_put(r->into, &places, why);
     if (err)
         return failed(err, why);
-    printf("Restored: %s/shepherd.db%s%s\n", r->data_dir, r->has_theirs ? ", " : "",
-           r->has_theirs ? r->config_file : "");
-    for (size_t i = 0; about_int(r, "views") && i < views->n_view_dirs; i++)
-        printf("Views: %s\n", views->view_dirs[i]);
+    printf("Restored: %s/shepherd.db%s%s\n", r->data_dir, theirs ? ", " : "",
+           theirs ? r->config_file : "");
+    for (size_t i = 0; about_int(r, "views") && i < n_view_dirs; i++)
+        printf("Views: %s\n", view_dirs[i]);
     if (why[0])
         printf("What was there before: %s\n", why);
     return 0;
@@ -254,7 +239,7 @@ int cmd_restore(int argc, char **argv)
     if (!rc)
         rc = args.check ? check_only(&r) : restore(&r);
     json_decref(r.about);
-    config_free(&r.theirs);
+    their_config_free(&r.theirs);
     free(r.into);
     free(r.config_file);
     free(r.data_dir);

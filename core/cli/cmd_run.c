@@ -217,30 +217,6 @@ static void on_herd_moved(enum topic topic, uint64_t seq, void *arg)
 
 /* ---- start ---- */
 
-static int open_store(struct daemon *daemon)
-{
-    struct store_conf conf = {.data_dir = daemon->config.data_dir,
-                              .keep_ms = daemon->config.keep_ms,
-                              .keep_bytes = daemon->config.keep_bytes};
-    char err[512] = "";
-    int pid = 0;
-    switch (store_open(&conf, daemon->loop, &daemon->store, err, sizeof err, &pid)) {
-    case 0:
-        if (err[0])
-            log_warn("store", "%s", err);
-        return 0;
-    case SHEP_E_BUSY:
-        fprintf(stderr, "shepherd: %s\n", err);
-        return EX_UNAVAILABLE;
-    case SHEP_E_UNSUPPORTED:
-        fprintf(stderr, "shepherd: %s\n", err);
-        return EX_CONFIG;
-    default:
-        fprintf(stderr, "shepherd: %s\n", err);
-        return EX_IOERR;
-    }
-}
-
 static void open_scripts(struct daemon *daemon)
 {
     struct script_conf conf = {.exe = daemon->paths.script_exe,
@@ -281,6 +257,11 @@ static void on_access_changed(void *arg)
     topic_touch(daemon->topics, TOPIC_CONFIG);
 }
 
+static void flush_latest(void *arg)
+{
+    keeper_flush(((struct daemon *)arg)->keeper);
+}
+
 /* What people change: before anything listens, since routes are added here. */
 static void open_forms(struct daemon *daemon)
 {
@@ -296,6 +277,8 @@ static void open_forms(struct daemon *daemon)
                               .config_file = config->file,
                               .view_dirs = (const char *const *)config->view_dirs,
                               .n_view_dirs = config->n_view_dirs,
+                              .flush = flush_latest,
+                              .check = again_check,
                               .restore = again_restore,
                               .restart = again_ask,
                               .arg = daemon};
@@ -372,17 +355,10 @@ static void use_demo_dir(struct daemon *daemon)
 
 static int start(struct daemon *daemon)
 {
-    struct herd_conf herd_conf = {.silent_after_ms = daemon->config.silent_after_ms};
-    daemon->loop = loop_new(WORKERS);
-    daemon->topics = topics_new(daemon->loop);
-    daemon->herd = herd_new(daemon->loop, daemon->topics, &herd_conf);
-    daemon->facts = facts_new(daemon->topics);
-    daemon->status = status_new(daemon);
-    int rc = restore_resume(daemon->config.data_dir);
-    if (!rc)
-        rc = open_store(daemon);
+    int rc = rooms_open(daemon, "shepherd", WORKERS);
     if (rc)
         return rc;
+    daemon->status = status_new(daemon);
     daemon->keeper = keeper_new(daemon);
     open_scripts(daemon);
     use_access(daemon, &daemon->config);
@@ -420,7 +396,8 @@ void daemon_stop(struct daemon *daemon)
 /* false: a job blocks still; what it uses was not taken down, and the process has to end. */
 static bool stop(struct daemon *daemon)
 {
-    forms_free(daemon->forms);
+    if (daemon->forms)
+        forms_stop(daemon->forms);
     if (daemon->http)
         http_free(daemon->http);
     daemon->http = NULL; /* what happens from here on has no browsers */
@@ -432,6 +409,7 @@ static bool stop(struct daemon *daemon)
         plugins_stop(daemon->plugins);
     bool all_ended = !daemon->loop || loop_work_finish_by(daemon->loop, JOBS_END_MS);
     if (all_ended) {
+        forms_free(daemon->forms); /* its jobs land until here: a restore that is unpacked */
         flock_free(daemon->flock);
         access_free(daemon->access);
     } else {
@@ -443,16 +421,8 @@ static bool stop(struct daemon *daemon)
     }
     if (!all_ended)
         return false;
-    keeper_free(daemon->keeper);
     status_free(daemon->status);
-    plugins_free(daemon->plugins);
-    herd_free(daemon->herd);
-    facts_free(daemon->facts);
-    topics_free(daemon->topics);
-    loop_free(daemon->loop);
-    free(daemon->owner.complaint);
-    config_free(&daemon->config);
-    paths_free(&daemon->paths);
+    rooms_free(daemon);
     return true;
 }
 

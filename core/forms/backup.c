@@ -179,6 +179,7 @@ static void backup_now(struct ask *ask)
                                        .view_dirs = conf->view_dirs,
                                        .n_view_dirs = conf->n_view_dirs,
                                        .with_logs = ask_flag(ask, "with_logs")};
+    conf->flush(conf->arg);
     store_copy(conf->store, job->db_copy, job->parts.with_logs, on_copied, job);
 }
 

@@ -21,6 +21,11 @@ struct forms_conf { /* all borrowed for the life of the forms */
     const char *data_dir, *config_file; /* config_file NULL: none */
     const char *const *view_dirs;
     size_t n_view_dirs;
+    /* What memory holds and the store does not have yet is handed over: before a backup. */
+    void (*flush)(void *arg);
+    /* Is the configuration of what lies unpacked in this directory one to start with? 0 or
+     * SHEP_E_CONFIG with its mistakes in words. Blocks; any thread. */
+    int (*check)(const char *unpacked_dir, char *why, size_t why_cap, void *arg);
     /* Stop cleanly and start again with what lies unpacked in this directory (backup_put()). */
     void (*restore)(const char *unpacked_dir, void *arg);
     void (*restart)(void *arg); /* stop cleanly and start again */

@@ -16,6 +16,8 @@ struct upload_job {
     char id[TOKEN_HEX + 1], *path;
     char *dir;  /* restore: where it is unpacked */
     bool apply; /* else the directory goes again */
+    int (*check)(const char *unpacked_dir, char *why, size_t why_cap, void *arg);
+    void *check_arg;
     json_t *out;
     char why[FLOCK_WHY_MAX];
     int err;
@@ -72,7 +74,10 @@ static void unpack(void *arg)
 {
     struct upload_job *job = arg;
     job->err = backup_unpack(job->path, job->dir, &job->out, job->why);
-    if (job->err == 0 && !job->apply)
+    if (job->err)
+        return; /* it left nothing */
+    job->err = job->check(job->dir, job->why, sizeof job->why, job->check_arg);
+    if (job->err || !job->apply)
         remove_tree(job->dir);
 }
 
@@ -113,6 +118,8 @@ static void unpack_begin(struct ask *ask, bool apply)
     char token[TOKEN_HEX + 1];
     token_make(token);
     job->apply = apply;
+    job->check = ask->forms->conf.check;
+    job->check_arg = ask->forms->conf.arg;
     job->dir = shep_asprintf("%s/restore.%s", ask->forms->conf.data_dir, token);
     job_start(job, unpack, on_unpacked);
 }

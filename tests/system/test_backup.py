@@ -1,5 +1,6 @@
 """Backup and restore by command: the API answers the same afterwards; nothing is replaced before all was checked;
 beside a running daemon, killed, and with files that somebody made to harm."""
+import hashlib
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import tarfile
 import pytest
 from conftest import DEADLINE_S, SHEPHERD, miner_lua, run, wait_for
 from formlib import GOOD, OTHER, PASSWORD, add_miner, api, flock_of, make_admin, send
+from test_forms import alive, upload
 
 MOVING = ("last_seen", "last_updated", "age_s")  # time goes on
 PAGE = "<h1>my own page</h1>"
@@ -230,7 +232,6 @@ def test_a_damaged_database_inside(stopped, tmp_path):
     before = everything(d.directory)
 
     def signed(content):
-        import hashlib
         digests = []
 
         def change(member, old):
@@ -259,6 +260,19 @@ def other_database(old):
     return db.serialize() if hasattr(db, "serialize") else b"SQLite format 3\0" + bytes(4096)
 
 
+def reconfigured(file, out, more):
+    """The archive with more lines in its configuration, as somebody would make it who edits one: sums in order."""
+    digests = []
+
+    def change(member, old):
+        new = old + f"\n{more}\n".encode() if member.name == "config/shepherd.lua" else old
+        if member.name == "shepherd-backup.sha256":
+            new = "".join(digests).encode()
+        digests.append(f"{hashlib.sha256(new).hexdigest()}  {member.name}\n")
+        return [(member, new)]
+    return rewrite(file, out, change)
+
+
 def test_a_configuration_with_mistakes(daemon, tmp_path):
     d = daemon(start=False)
     good = d.config.read_text()
@@ -271,20 +285,7 @@ def test_a_configuration_with_mistakes(daemon, tmp_path):
     d.config.write_text(good)
     backup_file = backup(d)
 
-    def broken(member, old):
-        return [(member, old + b"\nsilent_aftre = 5\n" if member.name == "config/shepherd.lua" else old)]
-
-    def resigned(member, old):
-        import hashlib
-        out = broken(member, old)
-        if member.name == "shepherd-backup.sha256":
-            with tarfile.open(backup_file) as tar:
-                config = tar.extractfile("config/shepherd.lua").read()
-            out = [(member, old.replace(hashlib.sha256(config).hexdigest().encode(),
-                                        hashlib.sha256(config + b"\nsilent_aftre = 5\n").hexdigest().encode()))]
-        return out
-
-    bad = rewrite(backup_file, tmp_path / "bad.tar.gz", resigned)
+    bad = reconfigured(backup_file, tmp_path / "bad.tar.gz", "silent_aftre = 5")
     before = everything(d.directory)
     code, out, err = restore(bad, d.directory)
     assert code == 78 and "silent_aftre" in err and "--without-config" in err and out == ""
@@ -298,6 +299,50 @@ def test_a_configuration_with_mistakes(daemon, tmp_path):
     d.config.write_text("x = {")
     code, out, err = run("restore", backup_file, "--config", d.config)
     assert code == 78 and "--data-dir" in err
+
+
+def test_a_configuration_with_mistakes_in_the_browser(daemon, ports, tmp_path):
+    """It is the check of the command, with its words, before anything is replaced; the daemon goes on."""
+    d = make(daemon, ports)
+    bad = reconfigured(backup(d), tmp_path / "bad.tar.gz", "silent_aftre = 5\nplugins.moon = {}")
+    code, out, err = restore(bad, d.directory, "--check")
+    assert code == 78 and "config/shepherd.lua:" in err and "silent_aftre" in err and str(d.data) not in err, err
+    pid, good = d.process.pid, d.config.read_text()
+    for path in ("/restore/check", "/restore/apply", "/restore"):
+        answer = api(d, path, upload=upload(d, bad.read_bytes()), confirm="RESTORE", password=PASSWORD)
+        assert answer.status == 400, answer.body
+        assert answer.json["message"] in err, (path, answer.json["message"], err)
+    assert d.process.poll() is None and d.process.pid == pid and d.config.read_text() == good
+    assert not [name for name in os.listdir(d.data) if "restore" in name]
+    answer = api(d, "/restore/check", upload=upload(d, backup(d, "good.tar.gz").read_bytes()))
+    assert answer.status == 200 and answer.json["about"]["miners"] == 2, answer.body
+
+
+def test_in_the_browser_views_go_where_the_backup_says(daemon, ports, tmp_path):
+    d = make(daemon, ports)
+    elsewhere = tmp_path / "elsewhere"
+    moved = reconfigured(backup(d), tmp_path / "moved.tar.gz", f'view_dirs = {{ "{elsewhere}" }}')
+    (d.directory / "views" / "mine.html").write_text("stays")
+    assert api(d, "/restore/apply", upload=upload(d, moved.read_bytes()), password=PASSWORD).status == 200
+    wait_for(lambda: (elsewhere / "mine.html").exists(), "the views in their new place")
+    wait_for(lambda: alive(d) and PAGE in d.get("/mine")[1].decode(), "the daemon again, with the views")
+    assert (d.directory / "views" / "mine.html").read_text() == "stays"
+
+
+def test_a_backup_in_the_browser_is_of_its_moment(daemon, ports, tmp_path):
+    """Latest readings are written once a minute; a backup has what was said a moment before."""
+    port, = ports(1)
+    d = daemon("miners = {\n" + miner_lua("TALKER", port.path) + "}\n")
+    make_admin(d)
+    port.write(">>> Completed 12 share(s), 20481 Khashes, avg. hashrate 78.53 KH/s\r\n" * 3)
+    d.wait_miner("TALKER", lambda m: m["KH/s"] == 78.53, "a hash rate")
+    answer = api(d, "/backup", password=PASSWORD)
+    assert answer.status == 200, answer.body
+    archive = send(d, answer.json["url"], method="GET").body
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        (tmp_path / "copy.db").write_bytes(tar.extractfile("shepherd.db").read())
+    copy = sqlite3.connect(tmp_path / "copy.db")
+    assert copy.execute("SELECT json_extract(readings, '$.hashrate.v') FROM latest").fetchall() == [(78530.0,)]
 
 
 def test_cut_off_anywhere(stopped, tmp_path):
