@@ -41,7 +41,6 @@ struct plugin {
     bool loaded, started, disabled;
     char *problem;
     const json_t *options;
-    uint32_t *metric_ids; /* of desc.metrics */
     void *self;
     struct kv *kv;
     size_t n_kv;

@@ -67,7 +67,7 @@ static bool file_is_safe(struct plugin *plugin, const char *path)
         } else if (i == 0 && !S_ISREG(st.st_mode)) {
             plugin_problem(plugin, "%s is not a regular file", path);
             safe = false;
-        } else if (st.st_mode & S_IWOTH && !(st.st_mode & S_ISVTX)) {
+        } else if (st.st_mode & S_IWOTH && (i == 0 || !(st.st_mode & S_ISVTX))) {
             plugin_problem(plugin,
                            "refused: %s can be written by everybody; mend it with chmod o-w %s",
                            places[i], places[i]);
@@ -271,7 +271,6 @@ void plugins_free(struct plugins *plugins)
             free(plugin->kv[k].value);
         }
         free(plugin->kv);
-        free(plugin->metric_ids);
         free(plugin->owner.complaint);
         free(plugin->problem);
         free(plugin->file);

@@ -372,48 +372,59 @@ int plugins_may_add(const struct plugins *plugins, const char *source, const cha
                                                 : SHEP_ADD_NOBODY;
 }
 
-void plugins_check_miner(const struct plugins *plugins, const char *where, const json_t *miner,
+/* There is no source of that name; NULL: none is named. */
+static void no_source(const struct plugins *plugins, const char *name, const char *where,
+                      plugin_mistake_fn fn, void *arg)
+{
+    char place[256], what[512];
+    const char *names[PLUGINS_MAX];
+    size_t n = 0;
+    struct buf known = {0};
+    for (size_t i = 0; i < plugins->n; i++) {
+        if (!plugins->items[i]->loaded || plugins->items[i]->desc.kind != SHEP_KIND_SOURCE)
+            continue;
+        names[n++] = plugins->items[i]->desc.name;
+        buf_printf(&known, "%s%s", known.len ? ", " : "", plugins->items[i]->desc.name);
+    }
+    const char *near = name ? str_nearest(name, names, n) : NULL, *there = n ? known.data : "none";
+    snprintf(place, sizeof place, "%s.source", where);
+    if (!name)
+        snprintf(what, sizeof what, "is missing; sources are: %s", there);
+    else if (near)
+        snprintf(what, sizeof what, "no source '%.64s'; did you mean '%s'?", name, near);
+    else
+        snprintf(what, sizeof what, "no source '%.64s'; there are: %s", name, there);
+    fn(place, what, arg);
+    buf_free(&known);
+}
+
+static void check_parser(const struct plugins *plugins, const json_t *miner, const char *where,
                          plugin_mistake_fn fn, void *arg)
 {
     char place[256], what[512];
-    const char *source_name = text_of(miner, "source"), *parser = text_of(miner, "parser");
-    struct plugin *source =
-        source_name ? plugin_find(plugins, SHEP_KIND_SOURCE, source_name) : NULL;
+    const char *parser = text_of(miner, "parser"), *names[PLUGINS_MAX + 1] = {"auto"};
+    if (!json_object_get(miner, "parser") ||
+        (parser && (strcmp(parser, "auto") == 0 || plugin_find(plugins, SHEP_KIND_PARSER, parser))))
+        return;
+    for (size_t i = 0; i < plugins->parser_list.n; i++)
+        names[i + 1] = plugins->parsers[i].name;
+    const char *near = parser ? str_nearest(parser, names, plugins->parser_list.n + 1) : NULL;
+    snprintf(place, sizeof place, "%s.parser", where);
+    snprintf(what, sizeof what, "no parser '%.64s'; did you mean '%s'?", parser ? parser : "?",
+             near ? near : "auto");
+    fn(place, what, arg);
+}
+
+void plugins_check_miner(const struct plugins *plugins, const char *where, const json_t *miner,
+                         plugin_mistake_fn fn, void *arg)
+{
+    const char *name = text_of(miner, "source");
+    const struct plugin *source = name ? plugin_find(plugins, SHEP_KIND_SOURCE, name) : NULL;
     if (!source) {
-        const char *names[PLUGINS_MAX];
-        size_t n = 0;
-        struct buf known = {0};
-        for (size_t i = 0; i < plugins->n; i++) {
-            if (!plugins->items[i]->loaded || plugins->items[i]->desc.kind != SHEP_KIND_SOURCE)
-                continue;
-            names[n++] = plugins->items[i]->desc.name;
-            buf_printf(&known, "%s%s", known.len ? ", " : "", plugins->items[i]->desc.name);
-        }
-        const char *near = source_name ? str_nearest(source_name, names, n) : NULL;
-        snprintf(place, sizeof place, "%s.source", where);
-        if (!source_name)
-            snprintf(what, sizeof what, "is missing; sources are: %s", known.data);
-        else if (near)
-            snprintf(what, sizeof what, "no source '%.64s'; did you mean '%s'?", source_name, near);
-        else
-            snprintf(what, sizeof what, "no source '%.64s'; there are: %s", source_name,
-                     known.data);
-        fn(place, what, arg);
-        buf_free(&known);
+        no_source(plugins, name, where, fn, arg);
         return;
     }
-    if (json_object_get(miner, "parser") &&
-        (!parser ||
-         (strcmp(parser, "auto") != 0 && !plugin_find(plugins, SHEP_KIND_PARSER, parser)))) {
-        const char *names[PLUGINS_MAX] = {"auto"};
-        for (size_t i = 0; i < plugins->parser_list.n; i++)
-            names[i + 1] = plugins->parsers[i].name;
-        const char *near = parser ? str_nearest(parser, names, plugins->parser_list.n + 1) : NULL;
-        snprintf(place, sizeof place, "%s.parser", where);
-        snprintf(what, sizeof what, "no parser '%.64s'; did you mean '%s'?", parser ? parser : "?",
-                 near ? near : "auto");
-        fn(place, what, arg);
-    }
+    check_parser(plugins, miner, where, fn, arg);
     check_device(json_object_get(miner, "device"), where, fn, arg);
     json_t *whole = json_copy((json_t *)miner);
     if (text_of(miner, "device") && !text_of(miner, "path")) /* it is where it is plugged in */

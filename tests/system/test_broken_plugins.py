@@ -50,7 +50,7 @@ def test_refused_at_load(daemon, folder, name):
 
 def test_file_that_others_may_write(daemon, folder):
     target = folder("writable", "good")
-    (target / "writable.so").chmod(0o757)
+    (target / "writable.so").chmod(0o1757)  # the sticky bit guards a folder, no file
     d = daemon(config_for(target))
     assert "can be written by everybody" in d.log and "chmod o-w" in d.log
     wait_for(lambda: "good: started" in d.log, "the one beside it to run")
