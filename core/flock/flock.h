@@ -88,4 +88,8 @@ int flock_csv_plan(const char *text, size_t len, json_t **plan_out, char why[FLO
  * kind}],"devices":[plugin_found, with what its log tells: firmware, version, worker, pool, wallet,
  * mac, suggested_name]}: what pages read as shepherd.config().flock. Owned by the caller. */
 json_t *flock_json(const struct flock *flock);
+/* Just one of them, as it is there; owned; NULL: no such id. */
+json_t *flock_miner_json(const struct flock *flock, int64_t id);
+json_t *flock_pool_json(const struct flock *flock, int64_t id);
+json_t *flock_address_json(const struct flock *flock, int64_t id);
 #endif

@@ -52,12 +52,10 @@ static json_t *options_of(const json_t *entry)
     return out;
 }
 
-static void add_miner(struct miner *miner, void *arg)
+static json_t *miner_json(const struct flock *flock, const struct miner *miner)
 {
-    struct build *build = arg;
-    char id[32];
     json_t *item = json_object(), *value;
-    const json_t *entry = plugins_miner_entry(build->flock->plugins, miner_name(miner));
+    const json_t *entry = plugins_miner_entry(flock->plugins, miner_name(miner));
     const char *key;
     json_object_set_new(item, "name", text_json(miner_name(miner)));
     json_object_set_new(item, "origin", json_string(origins[miner_origin(miner)]));
@@ -76,9 +74,16 @@ static void add_miner(struct miner *miner, void *arg)
     }
     if (entry)
         json_object_set_new(item, "options", options_of(entry));
-    put_expected(item, expected_find(build->flock, miner_id(miner)));
+    put_expected(item, expected_find(flock, miner_id(miner)));
+    return item;
+}
+
+static void add_miner(struct miner *miner, void *arg)
+{
+    struct build *build = arg;
+    char id[32];
     snprintf(id, sizeof id, "%lld", (long long)miner_id(miner));
-    json_object_set_new(build->out, id, item);
+    json_object_set_new(build->out, id, miner_json(build->flock, miner));
 }
 
 /* ---- devices ---- */
@@ -159,31 +164,56 @@ static void add_device(const struct plugin_found *found, void *arg)
 
 /* ---- pools, addresses ---- */
 
-static json_t *pools_json(const struct flock *flock)
+static json_t *pool_json(const json_t *row)
 {
-    json_t *out = json_deep_copy(flock->pools), *row;
+    json_t *out = json_copy((json_t *)row);
+    json_object_del(out, "pool_pass");
+    return out;
+}
+
+static json_t *address_json(const json_t *row)
+{
+    struct coin_verdict verdict;
+    const char *address = field(row, "address");
+    json_t *out = json_copy((json_t *)row);
+    coin_address_check(address, strlen(address), field(row, "coin_ticker"), &verdict);
+    json_object_set_new(out, "network", text_json(verdict.network));
+    json_object_set_new(out, "kind", text_json(verdict.kind));
+    return out;
+}
+
+static json_t *rows_json(const json_t *rows, json_t *(*row_json)(const json_t *row))
+{
+    json_t *out = json_array(), *row;
     size_t i;
-    json_array_foreach(out, i, row)
+    json_array_foreach((json_t *)rows, i, row)
     {
-        json_object_del(row, "pool_pass");
+        json_array_append_new(out, row_json(row));
     }
     return out;
 }
 
-static json_t *addresses_json(const struct flock *flock)
+/* ---- one of them ---- */
+
+json_t *flock_miner_json(const struct flock *flock, int64_t id)
 {
-    json_t *out = json_deep_copy(flock->addresses), *row;
-    size_t i;
-    json_array_foreach(out, i, row)
-    {
-        struct coin_verdict verdict;
-        const char *address = field(row, "address");
-        coin_address_check(address, strlen(address), field(row, "coin_ticker"), &verdict);
-        json_object_set_new(row, "network", text_json(verdict.network));
-        json_object_set_new(row, "kind", text_json(verdict.kind));
-    }
-    return out;
+    const struct miner *miner = herd_miner_by_id(flock->herd, id);
+    return miner ? miner_json(flock, miner) : NULL;
 }
+
+json_t *flock_pool_json(const struct flock *flock, int64_t id)
+{
+    const json_t *row = row_by_id(flock->pools, id);
+    return row ? pool_json(row) : NULL;
+}
+
+json_t *flock_address_json(const struct flock *flock, int64_t id)
+{
+    const json_t *row = row_by_id(flock->addresses, id);
+    return row ? address_json(row) : NULL;
+}
+
+/* ---- all of it ---- */
 
 json_t *flock_json(const struct flock *flock)
 {
@@ -194,8 +224,8 @@ json_t *flock_json(const struct flock *flock)
     json_decref(devices.taken);
     json_t *out = json_object();
     json_object_set_new(out, "miners", miners.out);
-    json_object_set_new(out, "pools", pools_json(flock));
-    json_object_set_new(out, "addresses", addresses_json(flock));
+    json_object_set_new(out, "pools", rows_json(flock->pools, pool_json));
+    json_object_set_new(out, "addresses", rows_json(flock->addresses, address_json));
     json_object_set_new(out, "devices", devices.out);
     return out;
 }

@@ -58,7 +58,8 @@ static void check(struct ask *ask)
 static void put(struct ask *ask, const char *action, const char *good)
 {
     char why[FLOCK_WHY_MAX];
-    json_t *fields = ask_fields_dup(ask), *old = ask_row_dup(ask, "addresses", ask->id);
+    json_t *fields = ask_fields_dup(ask),
+           *old = flock_address_json(ask->forms->conf.flock, ask->id);
     int64_t id = ask->id;
     int rc = flock_address_put(ask->forms->conf.flock, id, fields, &id, why);
     json_decref(fields);
@@ -70,7 +71,8 @@ static void put(struct ask *ask, const char *action, const char *good)
             json_object_set_new(extra, "field", json_string("address"));
         ask_answer(ask, rc, why, extra);
     } else {
-        ask_row_put(ask, action, "addresses", "address", old, id, good);
+        ask_row_put(ask, action, "address", old, flock_address_json(ask->forms->conf.flock, id),
+                    good);
     }
     json_decref(old);
 }
@@ -92,7 +94,7 @@ static void edit(struct ask *ask)
 static void delete_address(struct ask *ask)
 {
     char why[FLOCK_WHY_MAX];
-    json_t *old = ask_row_dup(ask, "addresses", ask->id);
+    json_t *old = flock_address_json(ask->forms->conf.flock, ask->id);
     int rc = flock_address_delete(ask->forms->conf.flock, ask->id, why);
     if (rc)
         ask_answer(ask, rc, why, NULL);

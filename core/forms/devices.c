@@ -138,7 +138,7 @@ static int accept_one(struct ask *ask, const char *key, bool alone, json_t *resu
     json_decref(fields);
     if (rc)
         return rc;
-    json_t *now = ask_row_dup(ask, "miners", id);
+    json_t *now = flock_miner_json(ask->forms->conf.flock, id);
     char *words = ask_words_dup(now);
     ask_audit(ask, "device.accept", key, NULL, words);
     json_object_set(result, "name", json_object_get(now, "name"));
@@ -164,7 +164,7 @@ static void assign(struct ask *ask)
         ask_answer(ask, rc, why, NULL);
         return;
     }
-    json_t *miner = ask_row_dup(ask, "miners", id ? id : ask_number(ask, "miner"));
+    json_t *miner = flock_miner_json(ask->forms->conf.flock, id ? id : ask_number(ask, "miner"));
     const char *name = json_string_value(json_object_get(miner, "name"));
     ask_audit(ask, "device.assign", key, NULL, name);
     ask_answerf(ask, 0, "It is '%s'.", name ? name : "?");

@@ -93,33 +93,22 @@ json_t *rows_find(const json_t *rows, int64_t id)
     return NULL;
 }
 
-json_t *ask_row_dup(const struct ask *ask, const char *what, int64_t id)
-{
-    json_t *flock = flock_json(ask->forms->conf.flock), *all = json_object_get(flock, what);
-    char key[32];
-    snprintf(key, sizeof key, "%lld", (long long)id);
-    json_t *found = json_is_object(all) ? json_object_get(all, key) : rows_find(all, id);
-    json_incref(found);
-    json_decref(flock);
-    return found;
-}
-
 const char *row_title(const json_t *row, const char *title)
 {
     const char *text = json_string_value(json_object_get(row, title));
     return text ? text : "?";
 }
 
-void ask_row_put(struct ask *ask, const char *action, const char *what, const char *title,
-                 const json_t *old, int64_t id, const char *good)
+void ask_row_put(struct ask *ask, const char *action, const char *title, const json_t *old,
+                 json_t *now, const char *good)
 {
-    json_t *now = ask_row_dup(ask, what, id);
+    json_t *id = json_object_get(now, "id");
     char *before = old ? ask_words_dup(old) : NULL, *after = ask_words_dup(now);
     ask_audit(ask, action, row_title(now, title), before, after);
     free(before);
     free(after);
+    ask_answer(ask, 0, good, json_pack("{s:O}", "id", id));
     json_decref(now);
-    ask_answer(ask, 0, good, json_pack("{s:I}", "id", (json_int_t)id));
 }
 
 void ask_row_deleted(struct ask *ask, const char *action, const char *title, const json_t *old,

@@ -91,12 +91,10 @@ char *ask_words_dup(const json_t *object);
 /* Of an array of objects the one with that "id"; borrowed; NULL: none. */
 json_t *rows_find(const json_t *rows, int64_t id);
 const char *row_title(const json_t *row, const char *title); /* "?" when it has none */
-/* A row of flock_json(): "miners" by id, others by their id; owned; NULL: none. */
-json_t *ask_row_dup(const struct ask *ask, const char *what, int64_t id);
-/* A row of `what` was put (deleted: row id is gone) and was `old` before, which may be NULL: the
- * audit, by the text of its column `title`, and the answer with its id. */
-void ask_row_put(struct ask *ask, const char *action, const char *what, const char *title,
-                 const json_t *old, int64_t id, const char *good);
+/* A row was put (deleted: it is gone), is `now` (taken) and was `old` before, which may be NULL:
+ * the audit, by the text of its column `title`, and the answer with its id. */
+void ask_row_put(struct ask *ask, const char *action, const char *title, const json_t *old,
+                 json_t *now, const char *good);
 void ask_row_deleted(struct ask *ask, const char *action, const char *title, const json_t *old,
                      const char *good);
 void reply_cookie(struct http_request *request, const char *name, const char *value,

@@ -46,7 +46,8 @@ static void add(struct ask *ask)
 static void edit(struct ask *ask)
 {
     char why[FLOCK_WHY_MAX];
-    json_t *fields = miner_fields_dup(ask), *old = ask_row_dup(ask, "miners", ask->id);
+    json_t *fields = miner_fields_dup(ask),
+           *old = flock_miner_json(ask->forms->conf.flock, ask->id);
     if (!json_object_get(fields, "name") && !ask->json)
         json_object_set_new(fields, "name",
                             json_string("")); /* as the Python one: it is required */
@@ -54,7 +55,7 @@ static void edit(struct ask *ask)
     if (rc) {
         ask_answer(ask, rc, why, NULL);
     } else {
-        json_t *now = ask_row_dup(ask, "miners", ask->id);
+        json_t *now = flock_miner_json(ask->forms->conf.flock, ask->id);
         char *before = ask_words_dup(old), *after = ask_words_dup(now);
         ask_audit(ask, "miner.edit", text_of(old, "name"), before, after);
         free(before);
@@ -72,7 +73,7 @@ static void delete_now(struct ask *ask)
 {
     char why[FLOCK_WHY_MAX];
     bool erase = ask_flag(ask, "erase");
-    json_t *old = ask_row_dup(ask, "miners", ask->id);
+    json_t *old = flock_miner_json(ask->forms->conf.flock, ask->id);
     int rc = flock_miner_delete(ask->forms->conf.flock, ask->id, erase, why);
     if (rc == 0) {
         char *before = ask_words_dup(old);
@@ -95,7 +96,8 @@ static void merge(struct ask *ask)
 {
     char why[FLOCK_WHY_MAX];
     int64_t from = ask->id ? ask->id : ask_number(ask, "from"), into = ask_number(ask, "into");
-    json_t *old = ask_row_dup(ask, "miners", from), *new = ask_row_dup(ask, "miners", into);
+    json_t *old = flock_miner_json(ask->forms->conf.flock, from),
+           *new = flock_miner_json(ask->forms->conf.flock, into);
     int rc = flock_miner_merge(ask->forms->conf.flock, from, into, why);
     if (rc == 0)
         ask_audit(ask, "miner.merge", text_of(old, "name"), NULL, text_of(new, "name"));

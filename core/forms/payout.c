@@ -4,7 +4,7 @@
 
 static char *subject_dup(const struct ask *ask)
 {
-    json_t *miner = ask_row_dup(ask, "miners", ask->id);
+    json_t *miner = flock_miner_json(ask->forms->conf.flock, ask->id);
     const char *name = json_string_value(json_object_get(miner, "name"));
     char *subject = shep_strdup(name ? name : "?");
     json_decref(miner);
@@ -29,7 +29,7 @@ static void expect_now(struct ask *ask)
 {
     struct flock *flock = ask->forms->conf.flock;
     char why[FLOCK_WHY_MAX];
-    json_t *miner = ask_row_dup(ask, "miners", ask->id);
+    json_t *miner = flock_miner_json(ask->forms->conf.flock, ask->id);
     char *pool = wanted_dup(ask, miner, "pool", "expected_pool");
     char *address = wanted_dup(ask, miner, "address", "expected_address");
     char *before = flock_expected_dup(flock, ask->id);
@@ -60,7 +60,7 @@ static void expect(struct ask *ask)
 static void acknowledge_now(struct ask *ask)
 {
     char why[FLOCK_WHY_MAX], *subject = subject_dup(ask);
-    json_t *miner = ask_row_dup(ask, "miners", ask->id);
+    json_t *miner = flock_miner_json(ask->forms->conf.flock, ask->id);
     char *alarm = ask_words_dup(json_object_get(miner, "alarm"));
     int rc = flock_acknowledge(ask->forms->conf.flock, ask->id, ask->grant.who, why);
     if (rc == 0)

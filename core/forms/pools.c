@@ -20,14 +20,15 @@ static json_t *pool_fields_dup(const struct ask *ask)
 static void put(struct ask *ask, const char *action, const char *good)
 {
     char why[FLOCK_WHY_MAX];
-    json_t *fields = pool_fields_dup(ask), *old = ask_row_dup(ask, "pools", ask->id);
+    json_t *fields = pool_fields_dup(ask), *old = flock_pool_json(ask->forms->conf.flock, ask->id);
     int64_t id = ask->id;
     int rc = flock_pool_put(ask->forms->conf.flock, id, fields, &id, why);
     json_decref(fields);
     if (rc)
         ask_answer(ask, rc, why, NULL);
     else
-        ask_row_put(ask, action, "pools", "pool_name", old, id, good);
+        ask_row_put(ask, action, "pool_name", old, flock_pool_json(ask->forms->conf.flock, id),
+                    good);
     json_decref(old);
 }
 
@@ -48,7 +49,7 @@ static void edit(struct ask *ask)
 static void delete_pool(struct ask *ask)
 {
     char why[FLOCK_WHY_MAX];
-    json_t *old = ask_row_dup(ask, "pools", ask->id);
+    json_t *old = flock_pool_json(ask->forms->conf.flock, ask->id);
     int rc = flock_pool_delete(ask->forms->conf.flock, ask->id, why);
     if (rc)
         ask_answer(ask, rc, why, NULL);
@@ -62,7 +63,7 @@ static void set_active(struct ask *ask)
     char why[FLOCK_WHY_MAX];
     int rc = flock_pool_activate(ask->forms->conf.flock, ask->id, why);
     if (rc == 0) {
-        json_t *now = ask_row_dup(ask, "pools", ask->id);
+        json_t *now = flock_pool_json(ask->forms->conf.flock, ask->id);
         ask_audit(ask, "pool.set_active", row_title(now, "pool_name"), NULL, NULL);
         json_decref(now);
     }

@@ -551,6 +551,40 @@ static void just_one_pool_is_active(void **state)
     json_decref(all);
 }
 
+/* Asked for alone, each is what it is among all. */
+static void one_is_as_among_all(void **state)
+{
+    json_t *address = fields("{\"coin_ticker\":\"BTC\",\"address\":\"" GOOD "\"}"),
+           *new_miner = fields("{\"name\":\"A\",\"source\":\"serial\","
+                               "\"path\":\"/dev/ttyUSB7\",\"notes\":\"n\"}");
+    assert_int_equal(flock_miner_add(t.flock, new_miner, false, why), 0);
+    assert_int_equal(flock_address_put(t.flock, 0, address, NULL, why), 0);
+    assert_int_equal(put_pool(0, "{\"pool_name\":\"a\",\"pool_url\":\"a.b\",\"pool_port\":1,"
+                                 "\"pool_pass\":\"secret\"}"),
+                     0);
+    int64_t id = miner_id(miner("A"));
+    char key[32];
+    snprintf(key, sizeof key, "%lld", (long long)id);
+    json_t *all = flock_json(t.flock);
+    json_t *ones[] = {flock_miner_json(t.flock, id), flock_address_json(t.flock, 1),
+                      flock_pool_json(t.flock, 1)};
+    assert_true(json_equal(ones[0], json_object_get(json_object_get(all, "miners"), key)));
+    assert_true(json_equal(ones[1], json_array_get(json_object_get(all, "addresses"), 0)));
+    assert_true(json_equal(ones[2], json_array_get(json_object_get(all, "pools"), 0)));
+    assert_string_equal(field(ones[0], "notes"), "n");
+    assert_string_equal(field(ones[1], "network"), "main");
+    assert_string_equal(field(ones[2], "pool_name"), "a");
+    assert_null(json_object_get(ones[2], "pool_pass"));
+    assert_null(flock_miner_json(t.flock, 99));
+    assert_null(flock_address_json(t.flock, 99));
+    assert_null(flock_pool_json(t.flock, 0));
+    for (size_t i = 0; i < ARRAY_LEN(ones); i++)
+        json_decref(ones[i]);
+    json_decref(all);
+    json_decref(address);
+    json_decref(new_miner);
+}
+
 /* ---- import ---- */
 
 static const char plan_text[] =
@@ -613,6 +647,7 @@ int main(void)
         WITH_FLOCK(an_alarm_is_bounded_and_survives),
         WITH_FLOCK(expectations_are_checked),
         WITH_FLOCK(just_one_pool_is_active),
+        WITH_FLOCK(one_is_as_among_all),
         WITH_FLOCK(twice_is_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
