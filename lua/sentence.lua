@@ -79,6 +79,17 @@ translate("Active pool has been updated.")
 translate("Pool '%s' is already in the list.")
 translate("pool_port must be a number from 1 to 65535.")
 
+-- What is not saved
+-- luacheck: push ignore 631 (a literal is one line: tests/lint/words.py reads it)
+translate("%s It counts, but is not saved: %s. It will be, by itself, as soon as that works; if The Shepherd ends before, it is lost.")
+-- luacheck: pop
+translate("%s The Shepherd stops, and saves it on its way; look when it is back.")
+translate("another program holds %s locked: close it")
+translate("the disk of %s is full (%s kB free): make room there")
+translate("the disk of the data directory does not answer: see dmesg")
+translate("%s cannot be written (%s, code %s): check the disk (dmesg)")
+translate("%s cannot be written (%s): check its owner, and whether its disk is mounted read-only")
+
 --- What is said otherwise in the language of the page: { { English, translation }, … }, those with fewer gaps first.
 -- @return a list, in English an empty one
 function sentence.list()

@@ -100,10 +100,10 @@ static void reply_now(struct ask *ask)
 
 /* ---- when it is saved ---- */
 
-static void answer_not_saved(struct ask *ask, const char *so)
+/* Takes the message. */
+static void answer_not_saved(struct ask *ask, char *message)
 {
     struct answer *answer = &ask->answer;
-    char *message = shep_asprintf("%s %s", answer->message, so);
     free(answer->message);
     answer->message = message;
     answer->success = false;
@@ -116,13 +116,11 @@ static void answer_not_saved(struct ask *ask, const char *so)
 
 static void say_unsaved(struct ask *ask, const char *why)
 {
-    char so[MESSAGE_MAX];
-    snprintf(
-        so, sizeof so,
-        "It counts, but is not saved: %s. It will be, by itself, as soon as that works; if the "
-        "Shepherd ends before, it is lost.",
-        why);
-    answer_not_saved(ask, so);
+    answer_not_saved(ask,
+                     shep_asprintf("%s It counts, but is not saved: %s. It will be, by itself, "
+                                   "as soon as that works; if The Shepherd ends before, it is "
+                                   "lost.",
+                                   ask->answer.message, why));
 }
 
 /* Those whose turn it was, or all. why NULL: it is saved. */
@@ -215,7 +213,9 @@ void saver_free(struct forms *forms)
 void ask_end(struct ask *ask)
 {
     if (ask->save != SAVE_NONE) {
-        answer_not_saved(ask, "The Shepherd stops, and saves it on its way; look when it is back.");
+        answer_not_saved(ask, shep_asprintf("%s The Shepherd stops, and saves it on its way; look "
+                                            "when it is back.",
+                                            ask->answer.message));
         return;
     }
     http_reply_error(ask->request, 503, "The daemon stops; try again in a moment.");
