@@ -37,7 +37,7 @@
 -- @param name of the fact
 -- @return a table, or nil when there is none (yet)
 
---- The configuration, without secrets. Depends on it.
+--- The configuration, without secrets. Depends on it. The same table each time; it fills itself, as miners do.
 -- @function shepherd.config()
 -- @return a table as in shepherd.lua; what is not written there is not in it. Besides: `flock`, what is managed in the browser
 -- ({ miners (by id, as text), pools, addresses, devices }: core/flock/flock.h, flock_json), and `access`

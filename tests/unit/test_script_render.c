@@ -185,6 +185,36 @@ static void test_facts_config_system(void **state)
     assert_int_equal(page->topics, 1u << TOPIC_FACTS | 1u << TOPIC_CONFIG | 1u << TOPIC_SYSTEM);
 }
 
+/* Every page asks for the configuration, and the flock of a thousand miners is in it. */
+static void test_config_fills_itself(void **state)
+{
+    struct fixture *f = lua_view(
+        state, "local before = collectgarbage('count')\n"
+               "local c = shepherd.config()\n"
+               "local display, same = c.display.theme, c == shepherd.config()\n"
+               "local one = c.flock.miners['77'].notes\n"
+               "local little = collectgarbage('count') - before < 50\n"
+               "local n, fields = 0, {}\n"
+               "for id, miner in pairs(c.flock.miners) do n = n + 1 end\n"
+               "for name in pairs(c) do fields[#fields + 1] = name end\n"
+               "table.sort(fields)\n"
+               "c.display.theme = 'mine'\n"
+               "return { display, same, one, little, n, fields, c.none == nil, c.gone == nil,\n"
+               "  json.encode(c.display), c.flock.miners['9'] == c.flock.miners['9'] }");
+    struct buf config = {0};
+    buf_add_str(&config, "{\"display\":{\"theme\":\"dark\",\"tz\":\"UTC\"},\"gone\":null,"
+                         "\"flock\":{\"miners\":{\"0\":{}");
+    for (int i = 1; i < 2000; i++)
+        buf_printf(&config, ",\"%d\":{\"notes\":\"note %d\"}", i, i);
+    buf_add_str(&config, "}}}");
+    f->config = config.data;
+    assert_body(fixture_render(f, "/api/x"),
+                "[\"dark\",true,\"note 77\",true,2000,[\"display\",\"flock\"],true,true,"
+                "\"{\\\"theme\\\":\\\"mine\\\",\\\"tz\\\":\\\"UTC\\\"}\",true]");
+    f->config = NULL;
+    buf_free(&config);
+}
+
 static void test_request(void **state)
 {
     struct fixture *f = *state;
@@ -514,6 +544,7 @@ int main(void)
         T(test_miner_by_id_and_name),
         T(test_params),
         T(test_facts_config_system),
+        T(test_config_fills_itself),
         T(test_request),
         T(test_words),
         T(test_respond),

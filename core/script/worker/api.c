@@ -15,35 +15,19 @@ static int l_facts(lua_State *L)
     const json_t *fact = json_object_get(data_topic_json(L, TOPIC_FACTS), name);
     if (!fact)
         return 0;
-    json_push(L, fact, false);
-    return 1;
-}
-
-static int push_topic(lua_State *L, enum topic topic)
-{
-    const json_t *value = data_topic_json(L, topic);
-    if (value)
-        json_push(L, value, false);
-    else
-        lua_newtable(L);
+    json_push(L, NULL, fact, false);
     return 1;
 }
 
 /* shepherd.system() → what the daemon says about itself; moves every 2 s. */
 static int l_system(lua_State *L)
 {
-    if (render_of(L)->sight == SIGHT_NOTHING) {
+    bool shown = render_of(L)->sight != SIGHT_NOTHING;
+    const json_t *value = shown ? data_topic_json(L, TOPIC_SYSTEM) : NULL;
+    if (value)
+        json_push(L, NULL, value, false);
+    else
         lua_newtable(L);
-        return 1;
-    }
-    return push_topic(L, TOPIC_SYSTEM);
-}
-
-/* shepherd.config() → the configuration, without secrets, as far as the role may see it. */
-static int l_config(lua_State *L)
-{
-    push_topic(L, TOPIC_CONFIG);
-    role_trim_config(L, data_topic_json(L, TOPIC_CONFIG));
     return 1;
 }
 
@@ -297,7 +281,7 @@ void api_open(lua_State *L)
                                          {"miner", herd_push_miner},
                                          {"facts", l_facts},
                                          {"system", l_system},
-                                         {"config", l_config},
+                                         {"config", settings_push},
                                          {"logs", query_logs},
                                          {"events", query_events},
                                          {"history", query_history},

@@ -191,6 +191,7 @@ static void write_table(struct writer *w, int index)
         return;
     }
     miner_fill(L, index);
+    settings_fill(L, index);
     for (lua_pushnil(L); lua_next(L, index); lua_pop(L, 1))
         *(lua_type(L, -2) == LUA_TSTRING ? &n_strings : &n_others) += 1;
     if (n_others == 0)
@@ -256,8 +257,7 @@ static int l_encode(lua_State *L)
     return 1;
 }
 
-/* name: the key that the value stands under. */
-static void push_value(lua_State *L, const char *name, const json_t *value, bool keep_null)
+void json_push(lua_State *L, const char *name, const json_t *value, bool keep_null)
 {
     luaL_checkstack(L, 6, "json");
     switch (json_typeof(value)) {
@@ -267,7 +267,7 @@ static void push_value(lua_State *L, const char *name, const json_t *value, bool
         lua_createtable(L, 0, (int)json_object_size(value));
         json_object_foreach((json_t *)value, key, item)
         {
-            push_value(L, key, item, keep_null);
+            json_push(L, key, item, keep_null);
             lua_setfield(L, -2, key);
         }
         break;
@@ -278,7 +278,7 @@ static void push_value(lua_State *L, const char *name, const json_t *value, bool
         lua_createtable(L, (int)json_array_size(value), 0);
         json_array_foreach((json_t *)value, i, item)
         {
-            push_value(L, name, item, true); /* a nil would be a hole */
+            json_push(L, name, item, true); /* a nil would be a hole */
             lua_rawseti(L, -2, (lua_Integer)i + 1);
         }
         lua_rawgetp(L, LUA_REGISTRYINDEX, &array_key);
@@ -307,11 +307,6 @@ static void push_value(lua_State *L, const char *name, const json_t *value, bool
     }
 }
 
-void json_push(lua_State *L, const json_t *value, bool keep_null)
-{
-    push_value(L, NULL, value, keep_null);
-}
-
 /* json.decode(text) → value, or nil and a message. null is json.null. */
 static int l_decode(lua_State *L)
 {
@@ -327,7 +322,7 @@ static int l_decode(lua_State *L)
         lua_pushfstring(L, "json: line %d, column %d: %s", err.line, err.column, err.text);
         return 2;
     }
-    json_push(L, render->decoded, true);
+    json_push(L, NULL, render->decoded, true);
     json_decref(render->decoded);
     render->decoded = NULL;
     return 1;

@@ -137,8 +137,9 @@ void json_open(
     lua_State *L); /* adds json_encode, json_decode, json_null, json_array to the table */
 /* The value at index to buf; raises for what JSON cannot say. indent 0: one line. */
 void json_write(lua_State *L, int index, struct buf *buf, int indent);
-/* null becomes nil unless keep_null. Texts are what the role may see of them. */
-void json_push(lua_State *L, const json_t *value, bool keep_null);
+/* null becomes nil unless keep_null. Texts are what the role may see of them. name: the key that
+ * the value stands under; NULL: none. */
+void json_push(lua_State *L, const char *name, const json_t *value, bool keep_null);
 
 /* ---- data.c: the topics ---- */
 /* The bytes of a topic as this render sees them; asked for once. Marks it as read. */
@@ -164,6 +165,10 @@ enum sight role_sight(const char *role);
  * key or column that it stands under; NULL: none. */
 void role_push_text(lua_State *L, const char *name, const char *text, size_t len);
 void role_trim_config(lua_State *L, const json_t *config); /* the table on top */
+
+/* ---- settings.c: shepherd.config() ---- */
+int settings_push(lua_State *L);             /* a C function for Lua */
+void settings_fill(lua_State *L, int index); /* a table of it; does nothing to others */
 
 /* ---- sandbox.c: what scripts may call ---- */
 void sandbox_open(lua_State *L); /* libraries, require, frozen globals; raises */
