@@ -23,9 +23,11 @@ const char *part_file(enum part part)
     return NULL;
 }
 
+/* Never a plugin among the views: with a configuration that names their folder in plugin_dirs, an
+ * archive would bring native code along, and run it as soon as that is checked. */
 static bool component_ok(const char *name, size_t len)
 {
-    if (len == 0 || len > 255 || name[0] == '.')
+    if (len == 0 || len > 255 || name[0] == '.' || (len > 3 && !memcmp(name + len - 3, ".so", 3)))
         return false;
     for (size_t i = 0; i < len; i++) {
         if ((unsigned char)name[i] < 0x20 || name[i] == 0x7f || name[i] == '\\' || name[i] == '/')

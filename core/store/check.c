@@ -1,17 +1,40 @@
 /* Is a file a database of ours, whole, and not newer than the program? Asked before a backup takes
  * the place of what is there. A crafted one must not bring anything along that acts later: its
- * tables have the columns that ours have, and there is no view or trigger but ours. Any thread;
- * blocks as long as reading the whole file takes. */
+ * tables are made as ours are, there is no view or trigger but ours, and nothing else in it can
+ * make a write of ours fail, or overflow. Any thread; blocks as long as reading the whole file
+ * takes. */
 #include "store/internal.h"
 
-/* Each object as one line of text: a table by its columns (ALTER TABLE leaves its own traces in the
- * SQL), a view or a trigger by its SQL. */
+/* Each object as one line of text. Of tables too the whole SQL, where CHECK, UNIQUE and REFERENCES
+ * stand: an audit that refuses some rows would be no audit. Blanks do not count (ALTER TABLE). */
 #define OBJECTS                                                                                    \
     "SELECT s.type || ' ' || s.name || ' ' || CASE s.type WHEN 'table' THEN"                       \
-    " (SELECT group_concat(c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' '"                 \
-    "  || coalesce(c.dflt_value, '') || ' ' || c.pk || ' ' || c.hidden)"                           \
-    "  FROM pragma_table_xinfo(s.name) c) ELSE s.sql END AS line, s.type, s.name"                  \
+    " replace(replace(s.sql, ' ', ''), char(10), '') ELSE s.sql END AS line, s.type, s.name"       \
     " FROM sqlite_schema s WHERE s.name NOT LIKE 'sqlite%'"
+
+/* What acts, by its name; and what may refuse a row of the table named last: an index that is
+ * unique, partial, of an expression or in an order of somebody's own, and a table that refers to
+ * it. */
+#define ACTING                                                                                     \
+    "SELECT type || ' ' || name, name, NULL FROM sqlite_schema"                                    \
+    " WHERE type NOT IN ('table', 'index') OR rootpage = 0"                                        \
+    " UNION ALL SELECT 'index ' || s.name, s.name, s.tbl_name FROM sqlite_schema s"                \
+    " WHERE s.type = 'index' AND s.sql IS NOT NULL AND (EXISTS (SELECT 1"                          \
+    "  FROM pragma_index_list(s.tbl_name) l WHERE l.name = s.name AND (l.\"unique\" OR "           \
+    "l.partial))"                                                                                  \
+    "  OR EXISTS (SELECT 1 FROM pragma_index_xinfo(s.name) x WHERE x.cid = -2"                     \
+    "   OR x.coll NOT IN ('BINARY', 'NOCASE', 'RTRIM')))"                                          \
+    " UNION ALL SELECT 'table ' || s.name, s.name, f.\"table\""                                    \
+    " FROM sqlite_schema s, pragma_foreign_key_list(s.name) f WHERE s.type = 'table'"
+
+/* Of each table the condition that a number in it is none that we write: sums of two of them do not
+ * overflow, and a browser reads them as they are (2^53). An id begins with 1. */
+#define OUT_OF_RANGE                                                                               \
+    "SELECT t.name, 'SELECT 1 FROM \"' || t.name || '\" WHERE ' || group_concat('\"' || c.name"    \
+    "  || '\" NOT BETWEEN ' || CASE c.name WHEN 'id' THEN 1 ELSE -9007199254740992 END"            \
+    "  || ' AND 9007199254740992', ' OR ') || ' LIMIT 1'"                                          \
+    " FROM sqlite_schema t, pragma_table_info(t.name) c"                                           \
+    " WHERE t.type = 'table' AND c.type = 'INTEGER' GROUP BY t.name"
 
 static int format(char *err, size_t err_cap, const char *path, const char *what, const char *name)
 {
@@ -83,30 +106,52 @@ static int check_has(sqlite3 *ours, sqlite3 *db, const char *path, char *err, si
     return result;
 }
 
-/* No view, trigger or virtual table that is not ours. People's own plain tables may stay. */
+/* No view, trigger or virtual table that is not ours, and nothing that binds ours. People's own
+ * plain tables may stay, with their indexes, and plain indexes on ours. */
 static int check_no_more(sqlite3 *ours, sqlite3 *db, const char *path, char *err, size_t err_cap)
 {
-    sqlite3_stmt *row = NULL, *known = NULL;
+    sqlite3_stmt *row = NULL, *bad = NULL;
     int result = 0;
-    int rc = sqlite3_prepare_v2(db,
-                                "SELECT type || ' ' || name, name FROM sqlite_schema"
-                                " WHERE type NOT IN ('table', 'index') OR rootpage = 0",
-                                -1, &row, NULL);
+    int rc = sqlite3_prepare_v2(db, ACTING, -1, &row, NULL);
     if (rc == SQLITE_OK)
-        rc = sqlite3_prepare_v2(ours, "SELECT 1 FROM sqlite_schema WHERE name = ?", -1, &known,
-                                NULL);
+        rc = sqlite3_prepare_v2(ours,
+                                "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM sqlite_schema"
+                                " WHERE name = ?1) AND (?2 IS NULL OR EXISTS (SELECT 1"
+                                " FROM sqlite_schema WHERE name = ?2 COLLATE NOCASE))",
+                                -1, &bad, NULL);
     while (!result && rc == SQLITE_OK && (rc = sqlite3_step(row)) == SQLITE_ROW) {
-        sqlite3_bind_value(known, 1, sqlite3_column_value(row, 1));
-        if (sqlite3_step(known) != SQLITE_ROW)
+        sqlite3_bind_value(bad, 1, sqlite3_column_value(row, 1));
+        sqlite3_bind_value(bad, 2, sqlite3_column_value(row, 2));
+        if (sqlite3_step(bad) == SQLITE_ROW)
             result = format(err, err_cap, path, "it has something that is not ours; delete the",
                             (const char *)sqlite3_column_text(row, 0));
-        sqlite3_reset(known);
+        sqlite3_reset(bad);
         rc = SQLITE_OK;
     }
     if (rc != SQLITE_OK && rc != SQLITE_DONE)
         result = atrest_explain(path, db, rc, err, err_cap);
     sqlite3_finalize(row);
-    sqlite3_finalize(known);
+    sqlite3_finalize(bad);
+    return result;
+}
+
+static int check_numbers(sqlite3 *ours, sqlite3 *db, const char *path, char *err, size_t err_cap)
+{
+    sqlite3_stmt *table = NULL, *row = NULL;
+    int result = 0, rc = sqlite3_prepare_v2(ours, OUT_OF_RANGE, -1, &table, NULL);
+    while (!result && rc == SQLITE_OK && sqlite3_step(table) == SQLITE_ROW) {
+        rc = sqlite3_prepare_v2(db, (const char *)sqlite3_column_text(table, 1), -1, &row, NULL);
+        int found = rc == SQLITE_OK ? sqlite3_step(row) : rc;
+        if (found == SQLITE_ROW)
+            result = format(err, err_cap, path, "it holds a number that nobody wrote, in the table",
+                            (const char *)sqlite3_column_text(table, 0));
+        else if (found != SQLITE_DONE)
+            result = atrest_explain(path, db, found, err, err_cap);
+        sqlite3_finalize(row);
+    }
+    if (!result && rc != SQLITE_OK)
+        result = atrest_explain(path, ours, rc, err, err_cap);
+    sqlite3_finalize(table);
     return result;
 }
 
@@ -121,6 +166,8 @@ static int check_schema(sqlite3 *db, int version, const char *path, char *err, s
         result = check_has(ours, db, path, err, err_cap);
     if (!result)
         result = check_no_more(ours, db, path, err, err_cap);
+    if (!result)
+        result = check_numbers(ours, db, path, err, err_cap);
     sqlite3_close(ours);
     return result;
 }
