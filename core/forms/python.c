@@ -3,6 +3,8 @@
  * path, port path and USB serial number is looked up among what is plugged in. */
 #include "forms/internal.h"
 
+#include "util/log.h"
+
 static const char *text_of(const json_t *object, const char *key)
 {
     return json_string_value(json_object_get(object, key));
@@ -155,40 +157,79 @@ static void onboard_stray(struct ask *ask)
 
 /* ---- onboard: the earlier one, by the row of unconfigured_devices ---- */
 
-struct row_look {
-    int64_t id;
-    char *key;
+struct onboard_job {
+    struct ask *ask;
+    int64_t row_id;
+    char *db_path, *key; /* key NULL: there is no such row */
 };
 
-static void look_for_row(const struct store_device *device, void *arg)
+static bool take_key(const struct reader_value *columns, const char *const *names, size_t n,
+                     void *arg)
 {
-    struct row_look *look = arg;
-    if (device->id == look->id)
-        look->key = shep_strdup(device->key);
+    struct onboard_job *job = arg;
+    job->key = shep_strndup(columns[0].text, columns[0].len);
+    return false;
 }
 
-static void onboard(struct ask *ask)
+/* The numbers of the rows are the file's alone, and a file may be slow: on a worker. */
+static void look_for_row(void *arg)
+{
+    struct onboard_job *job = arg;
+    const struct reader_value id = {.type = READER_INT, .i = job->row_id};
+    char err[256] = "it cannot be opened";
+    struct reader *reader = reader_open(job->db_path);
+    if (!reader || reader_query(reader, "SELECT key FROM devices WHERE id = ?1", &id, 1, NULL,
+                                take_key, job, err, sizeof err) != 0)
+        log_warn("forms", "%s: the devices cannot be read: %s", job->db_path, err);
+    reader_close(reader);
+}
+
+static void onboard_row(struct ask *ask, const char *key)
 {
     char why[FLOCK_WHY_MAX];
-    struct row_look look = {.id = ask_number(ask, "unconfigured_id")};
     const char *name = ask_field(ask, "miner_id");
-    int64_t id;
-    if (!look.id || is_empty(name)) {
-        ask_answer(ask, SHEP_E_CONFIG, "Missing required information for onboarding.", NULL);
-        return;
-    }
-    store_devices_each(ask->forms->conf.store, look_for_row, &look);
     json_t *fields = json_pack("{s:s}", "name", name);
-    int rc = look.key ? flock_device_accept(ask->forms->conf.flock, look.key, fields, &id, why)
-                      : SHEP_E_GONE;
+    int64_t id;
+    int rc = key ? flock_device_accept(ask->forms->conf.flock, key, fields, &id, why) : SHEP_E_GONE;
     if (rc == 0) {
-        ask_audit(ask, "device.accept", look.key, NULL, name);
+        ask_audit(ask, "device.accept", key, NULL, name);
         ask_answerf(ask, 0, "Successfully onboarded '%s'.", name);
     } else {
         ask_answer(ask, rc, rc == SHEP_E_GONE ? "Device not found." : why, NULL);
     }
     json_decref(fields);
-    free(look.key);
+}
+
+static void onboard_job_end(struct onboard_job *job)
+{
+    free(job->db_path);
+    free(job->key);
+    free(job);
+}
+
+static void on_row(void *arg)
+{
+    struct onboard_job *job = arg;
+    if (!ask_is_over(job->ask))
+        onboard_row(job->ask, job->key);
+    onboard_job_end(job);
+}
+
+static void onboard(struct ask *ask)
+{
+    struct forms *forms = ask->forms;
+    int64_t row_id = ask_number(ask, "unconfigured_id");
+    if (!row_id || is_empty(ask_field(ask, "miner_id"))) {
+        ask_answer(ask, SHEP_E_CONFIG, "Missing required information for onboarding.", NULL);
+        return;
+    }
+    struct onboard_job *job = shep_alloc(sizeof *job);
+    *job = (struct onboard_job){
+        .ask = ask, .row_id = row_id, .db_path = shep_strdup(store_db_path(forms->conf.store))};
+    if (loop_work(forms->conf.loop, &forms->owner, look_for_row, on_row, job) == 0)
+        return;
+    ask_answer(ask, SHEP_E_BUSY, "Too much is under way; try again in a moment.", NULL);
+    onboard_job_end(job);
 }
 
 /* ---- action: reset_capture ---- */

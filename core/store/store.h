@@ -83,7 +83,8 @@ void store_miner_erase(struct store *store, int64_t miner_id);
 void store_miner_merge(struct store *store, int64_t from_id, int64_t into_id);
 
 /* ---- what people manage: small tables; their owners keep them whole in memory and give out the
- * ids, so that a form is answered at once. Each change is committed at once and synced. ---- */
+ * ids, so that a change counts at once. Each is committed at once and synced; who says that it is
+ * saved waits for store_when_saved(). ---- */
 enum store_table {
     TABLE_POOLS,     /* id pool_name pool_url pool_port pool_user pool_pass is_active */
     TABLE_ADDRESSES, /* coin_addresses: id coin_ticker address label */

@@ -3,6 +3,7 @@
 Another program that holds the database locked stands for every disk that cannot be written: the writer
 waits 2 s for it, then the store is degraded until it is let go."""
 import contextlib
+import re
 import signal
 import socket
 import sqlite3
@@ -73,6 +74,10 @@ def test_who_is_told_not_saved_and_why(daemon):
         assert api(d, "/login", user="admin", password="wrong").status == 403
         answer = api(d, "/tokens/add", admin_head(login), name="t", role="viewer", password=PASSWORD)
         assert answer.status == 503 and answer.json["token"].startswith("shp_")
+        # a row is looked up in the file, but not by the loop: it would wait there for what is not written
+        answer = form(d, "/miners/onboard", unconfigured_id=7, miner_id="X")
+        assert answer.flash == "error:Device not found."
+        assert not [ms for ms in re.findall(r"held the loop for (\d+) ms", d.log) if int(ms) >= 2000]
         assert pools(d) == []
     wait_for(lambda: pools(d) == ["P", "Q"], "it is saved by itself")
     assert d.rows("SELECT name FROM tokens") == [("t",)]
