@@ -37,7 +37,7 @@ int backup_write(const struct backup_parts *parts, const char *out_path, char wh
  * blocks. */
 int backup_unpack(const char *file, const char *into_dir, json_t **about_out,
                   char why[BACKUP_WHY_MAX]);
-void backup_discard(const char *unpacked_dir);
+void backup_discard(const char *unpacked_dir); /* or any folder of ours; not there: nothing */
 /* Puts what was unpacked into its places: data_dir, config_file and view_dirs of places; what is
  * NULL, or not in the archive, stays as it is. What was there is moved to
  * DATA_DIR/before-restore.<time>/ first (or stays beside its place as NAME.before-restore.<time>,

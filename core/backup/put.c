@@ -4,6 +4,7 @@
 #include "backup/internal.h"
 
 #include "util/clock.h"
+#include "util/log.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -220,5 +221,7 @@ int backup_put(const char *unpacked_dir, const struct backup_parts *places,
 
 void backup_discard(const char *unpacked_dir)
 {
-    tree_remove(unpacked_dir);
+    int err = tree_remove(unpacked_dir);
+    if (err)
+        log_warn("backup", "%s: cannot be removed: %s", unpacked_dir, strerror(-err));
 }

@@ -6,7 +6,6 @@
 #include "util/log.h"
 
 #include <errno.h>
-#include <ftw.h>
 #include <unistd.h>
 
 /* What is needed after the configuration was freed. */
@@ -70,11 +69,6 @@ void again_stay_down(struct daemon *daemon)
 
 /* ---- after everything is closed ---- */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    return remove(path);
-}
-
 /* To where the configuration says that will count afterwards. */
 static int put_locked(const struct again *again, char why[BACKUP_WHY_MAX])
 {
@@ -99,7 +93,6 @@ static int put_locked(const struct again *again, char why[BACKUP_WHY_MAX])
 /* What was there comes back by itself if anything fails, so the daemon starts in any case. */
 static void put_back(const struct again *again)
 {
-    enum { TREE_FDS = 16 };
     char why[BACKUP_WHY_MAX] = "";
     int pid, lock = store_lock(again->data_dir, why, sizeof why, &pid);
     if (lock < 0 || put_locked(again, why) != 0)
@@ -109,9 +102,7 @@ static void put_back(const struct again *again)
                  why[0] ? "; what was there before: " : "", why);
     if (lock >= 0)
         close(lock);
-    if (nftw(again->unpacked_dir, remove_one, TREE_FDS, FTW_DEPTH | FTW_PHYS) != 0 &&
-        errno != ENOENT)
-        log_warn("restore", "%s: cannot be removed: %s", again->unpacked_dir, strerror(errno));
+    backup_discard(again->unpacked_dir);
 }
 
 /* The same arguments on the addresses that browsers know already; for real: without --demo. */

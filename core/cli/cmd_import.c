@@ -7,12 +7,10 @@
 #include "util/clock.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-enum { CSV_BYTES_MAX = 4 << 20, FLUSH_MS = 30000 };
+enum { FLUSH_MS = 30000 };
 
 struct import_args {
     const char *file;
@@ -34,33 +32,6 @@ static int parse_args(int argc, char **argv, struct import_args *out)
 
 /* ---- the old file ---- */
 
-static bool is_sqlite(const char *file)
-{
-    static const char magic[16] = "SQLite format 3";
-    char head[sizeof magic];
-    int fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    bool is = fd >= 0 && read(fd, head, sizeof head) == (ssize_t)sizeof head &&
-              memcmp(head, magic, sizeof magic) == 0;
-    if (fd >= 0)
-        close(fd);
-    return is;
-}
-
-static int read_csv(const char *file, json_t **plan_out, char why[FLOCK_WHY_MAX])
-{
-    size_t len;
-    char *text = file_read_dup(file, CSV_BYTES_MAX, &len);
-    if (!text) {
-        int n = errno;
-        snprintf(why, FLOCK_WHY_MAX, "%s",
-                 n == EFBIG ? "it is too large for a CSV of miners" : strerror(n));
-        return n == EFBIG || n == EISDIR || n == ESPIPE ? SHEP_E_FORMAT : SHEP_E_IO;
-    }
-    int err = flock_csv_plan(text, len, plan_out, why);
-    free(text);
-    return err;
-}
-
 static int read_plan(const char *file, json_t **plan_out)
 {
     char why[FLOCK_WHY_MAX] = "";
@@ -68,12 +39,11 @@ static int read_plan(const char *file, json_t **plan_out)
         fprintf(stderr, "shepherd import: cannot read %s: %s\n", file, strerror(errno));
         return EX_NOINPUT;
     }
-    bool db = is_sqlite(file);
-    int err =
-        db ? store_read_python(file, plan_out, why, sizeof why) : read_csv(file, plan_out, why);
+    int err = flock_old_read(file, plan_out, why);
     if (!err)
         return 0;
-    fprintf(stderr, "shepherd import: %s%s%s\n", db ? "" : file, db ? "" : ": ", why);
+    bool named = strstr(why, file) != NULL;
+    fprintf(stderr, "shepherd import: %s%s%s\n", named ? "" : file, named ? "" : ": ", why);
     return err == SHEP_E_IO ? EX_IOERR : EX_DATAERR;
 }
 

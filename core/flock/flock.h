@@ -82,6 +82,8 @@ char *flock_expected_dup(const struct flock *flock, int64_t miner_id);
 json_t *flock_import(struct flock *flock, const json_t *plan, bool by_admin);
 /* The old CSV (header id,miner_id,chipset,…) as such a plan. SHEP_E_FORMAT: why names the line. */
 int flock_csv_plan(const char *text, size_t len, json_t **plan_out, char why[FLOCK_WHY_MAX]);
+/* Either of them from a file, told by its first bytes; SHEP_E_IO, too. Any thread; blocks. */
+int flock_old_read(const char *path, json_t **plan_out, char why[FLOCK_WHY_MAX]);
 
 /* {"miners":{"7":{origin,source,path,device,notes,expected_pool,expected_address,expected_by,
  * expected_at_ms,alarm,options…}},"pools":[…],"addresses":[{id,coin_ticker,address,label,network,

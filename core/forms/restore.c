@@ -3,13 +3,6 @@
 #include "forms/internal.h"
 
 #include "backup/backup.h"
-#include "util/log.h"
-
-#include <errno.h>
-#include <ftw.h>
-#include <unistd.h>
-
-enum { CSV_MAX_BYTES = 4 << 20, TREE_FDS = 16 };
 
 struct upload_job {
     struct ask *ask;
@@ -59,17 +52,6 @@ static void job_start(struct upload_job *job, loop_fn run, loop_fn done)
 
 /* ---- restore ---- */
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    return remove(path);
-}
-
-static void remove_tree(const char *dir)
-{
-    if (nftw(dir, remove_one, TREE_FDS, FTW_DEPTH | FTW_PHYS) != 0 && errno != ENOENT)
-        log_warn("forms", "%s: cannot be removed: %s", dir, strerror(errno));
-}
-
 static void unpack(void *arg)
 {
     struct upload_job *job = arg;
@@ -78,7 +60,7 @@ static void unpack(void *arg)
         return; /* it left nothing */
     job->err = job->check(job->dir, job->why, sizeof job->why, job->check_arg);
     if (job->err || !job->apply)
-        remove_tree(job->dir);
+        backup_discard(job->dir);
 }
 
 static void on_unpacked(void *arg)
@@ -87,7 +69,7 @@ static void on_unpacked(void *arg)
     struct ask *ask = job->ask;
     if (ask_is_over(ask)) {
         if (job->err == 0 && job->apply)
-            remove_tree(job->dir); /* the daemon stops for another reason */
+            backup_discard(job->dir); /* the daemon stops for another reason */
         job_free(job);
         return;
     }
@@ -147,37 +129,10 @@ static void restore(struct ask *ask)
 
 /* ---- import ---- */
 
-static int read_csv(struct upload_job *job)
-{
-    size_t len;
-    char *text = file_read_dup(job->path, CSV_MAX_BYTES, &len);
-    if (!text) {
-        snprintf(job->why, sizeof job->why, "the upload cannot be read as CSV: %s",
-                 strerror(errno));
-        return SHEP_E_FORMAT;
-    }
-    int rc = flock_csv_plan(text, len, &job->out, job->why);
-    free(text);
-    return rc;
-}
-
-static bool is_sqlite(const char *path)
-{
-    static const char magic[] = "SQLite format 3";
-    char head[sizeof magic] = "";
-    FILE *file = fopen(path, "rbe");
-    size_t n = file ? fread(head, 1, sizeof head, file) : 0;
-    if (file)
-        fclose(file);
-    return n == sizeof head && memcmp(head, magic, sizeof magic) == 0;
-}
-
 static void read_old(void *arg)
 {
     struct upload_job *job = arg;
-    job->err = is_sqlite(job->path)
-                   ? store_read_python(job->path, &job->out, job->why, sizeof job->why)
-                   : read_csv(job);
+    job->err = flock_old_read(job->path, &job->out, job->why);
 }
 
 static void on_read(void *arg)
