@@ -15,6 +15,7 @@ enum {
     SERIAL_TEXT_MAX = 128,   /* a program's name, a user's, a group's */
     SERIAL_WHY_MAX = 768,    /* a sentence for people, with two paths in it */
     SERIAL_IDS_MAX = 64,     /* VID:PIDs that the configuration adds; nobody has more kinds */
+    SERIAL_STALE_MAX = 64,   /* watches that are dropped after a look; more stay until the end */
     SERIAL_POINTS_MAX = 16,  /* watched directories of one path: one a link, and some spare */
     SERIAL_READ_BYTES = 4096 /* one tty buffer; others get their turn between */
 };
@@ -144,7 +145,7 @@ struct serial {
     struct look *hung; /* those that take too long */
     int64_t looked_ms;
     struct shep_timer *look_timer, *sweep_timer;
-    int stale[SERIAL_IDS_MAX]; /* watches that may be needless, until the look is over */
+    int stale[SERIAL_STALE_MAX]; /* watches that may be needless, until the look is over */
     size_t n_stale;
 };
 

@@ -113,6 +113,9 @@ class Board:
         self._do("lock")
         self.bench.hold("held", self.name)
 
+    def is_exclusive(self):
+        return self._do("exclusive") == "1"
+
     def unlock(self):
         self._do("unlock")
         self.bench.let_go("held", self.name)

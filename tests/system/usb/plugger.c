@@ -12,7 +12,8 @@
  *   say NAME TEXT       hum NAME MS TEXT: again and again while somebody has it open; MS 0: no more
  *   flood NAME N TEXT   TEXT until N bytes are written
  *   heard NAME          what was written to the board since the last time
- *   state NAME          open=1 hupcl=0 unread=0 pts=7
+ *   state NAME          open=1 hupcl=0 raw=1 baud=115200 pts=7
+ *   exclusive NAME      1: whoever has it open keeps others out
  *   lock NAME, unlock NAME          another program has it: open, and flock()
  *   mode NAME OCTAL GID             permissions of the node
  *   mute, unmute        udev events reach nobody meanwhile, as when the kernel throws them away
@@ -30,8 +31,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <termios.h>
 #include <time.h>
@@ -483,6 +486,20 @@ static void do_state(struct board *board, char *words[], size_t n)
            cfgetispeed(&tio) == B115200 ? 115200 : -1, number);
 }
 
+/* Root may open it all the same; nobody else may. */
+static void do_exclusive(struct board *board, char *words[], size_t n)
+{
+    int exclusive = 0,
+        fd = open(ptsname(board->master), O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        exclusive = errno == EBUSY;
+    else if (syscall(SYS_ioctl, fd, TIOCGEXCL, &exclusive) < 0) /* the bed answers ENOTTY */
+        exclusive = 0;
+    if (fd >= 0)
+        close(fd);
+    answer("ok %d", exclusive);
+}
+
 static void do_lock(struct board *board, char *words[], size_t n)
 {
     board->other = open(ptsname(board->master), O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -559,9 +576,11 @@ static const struct {
     bool talks;   /* only a board that is not hung up can do it */
     command_fn run;
 } commands[] = {
-    {"hup", 0, false, do_hup},     {"remove", 0, false, do_remove}, {"say", 1, true, do_say},
-    {"hum", 1, true, do_hum},      {"flood", 2, true, do_flood},    {"heard", 0, true, do_heard},
-    {"state", 0, false, do_state}, {"lock", 0, true, do_lock},      {"unlock", 0, false, do_unlock},
+    {"hup", 0, false, do_hup},     {"remove", 0, false, do_remove},
+    {"say", 1, true, do_say},      {"hum", 1, true, do_hum},
+    {"flood", 2, true, do_flood},  {"heard", 0, true, do_heard},
+    {"state", 0, false, do_state}, {"exclusive", 0, true, do_exclusive},
+    {"lock", 0, true, do_lock},    {"unlock", 0, false, do_unlock},
     {"mode", 2, true, do_mode},    {"event", 1, false, do_event},
 };
 

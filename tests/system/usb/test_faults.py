@@ -49,6 +49,7 @@ def test_24_busy(bench):
     assert (board.state()["hupcl"], board.state()["baud"]) == (0, 115200)
     board.hum(stats(55))
     says(d, "1-1.2", 55)
+    assert board.is_exclusive(), "programs that do not ask for locks are kept out as well"
     with pytest.raises(AssertionError, match="error lock"):
         board.lock()
 

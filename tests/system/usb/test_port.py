@@ -110,6 +110,8 @@ def test_22_flapping(bench):
         wait_found(d, "1-1.2")
         if i < 3:
             board.wait_open()
+        else:  # opened after it, if it were its turn
+            bench.plug(f"ttyACM{i}", f"1-2.{i}", NATIVE, serial=f"F0:F5:BD:4A:AB:{2 * i:02X}").wait_open().unplug()
         board.unplug()
         wait_for(lambda: found(d, "1-1.2") is None, "its end is seen")
     opens = [e for e in bench.edges("/dev/ttyUSB0") if e.what == "OPEN"]
