@@ -163,26 +163,14 @@ int flock_device_accept(struct flock *flock, const char *key, const json_t *fiel
 int flock_device_assign(struct flock *flock, const char *key, int64_t id, char why[FLOCK_WHY_MAX])
 {
     struct miner *miner;
-    struct device device = {0};
     int rc = miner_find(flock, id, &miner, why);
     if (rc)
         return rc;
-    const struct miner *before = device_by_key(flock, key, &device) && device.miner
-                                     ? herd_miner_by_name(flock->herd, device.miner)
-                                     : NULL;
-    char *pool = before ? shep_strdup(miner_text(before, SHEP_A_POOL, NULL)) : NULL;
-    char *wallet = before ? shep_strdup(miner_text(before, SHEP_A_WALLET, NULL)) : NULL;
     rc = plugins_found_assign(flock->plugins, key, miner_name(miner));
     if (rc == SHEP_E_GONE)
-        gone(why);
-    else if (rc)
-        refuse(rc, why, "this device cannot be '%s'", miner_name(miner));
-    else /* boards say it when they boot; that may be long ago, and long until the next time */
-        payout_said(flock, miner, pool, wallet);
-    free(pool);
-    free(wallet);
-    device_clear(&device);
-    if (!rc)
-        flock_touch(flock);
-    return rc;
+        return gone(why);
+    if (rc)
+        return refuse(rc, why, "this device cannot be '%s'", miner_name(miner));
+    flock_touch(flock);
+    return 0;
 }

@@ -94,8 +94,6 @@ struct expected *expected_find(const struct flock *flock, int64_t miner_id);
  * expected. Compared with what it said at once. */
 void expect_as_said(struct flock *flock, struct miner *miner, const char *pool, const char *address,
                     const char *who);
-/* These texts are the miner's: compared with what is expected, and rung. NULL: it says nothing. */
-void payout_said(struct flock *flock, struct miner *miner, const char *pool, const char *address);
 void payout_look(struct flock *flock, struct miner *miner); /* at what it said last */
 /* What a newcomer that says this address should pay to: it, if somebody here should pay there or
  * nobody is watched yet. Else the one that most should pay to (those that were deleted count too):

@@ -244,9 +244,9 @@ int flock_miner_merge(struct flock *flock, int64_t from_id, int64_t into_id,
     if (rc)
         return rc;
     bool plugged = device_of_miner(flock, miner_name(from), &device);
-    char *pool = shep_strdup(miner_text(from, SHEP_A_POOL, NULL)),
-         *wallet = shep_strdup(miner_text(from, SHEP_A_WALLET, NULL));
     herd_merge_best(into, from);
+    if (plugged) /* its board is into's from here on */
+        herd_merge_texts(into, from);
     plugins_miner_remove(flock->plugins, miner_name(from));
     expected_move(flock, from_id, into_id);
     store_miner_merge(flock->store, from_id, into_id);
@@ -254,9 +254,7 @@ int flock_miner_merge(struct flock *flock, int64_t from_id, int64_t into_id,
         log_warn("flock", "%s stays a device of its own; assign it to %s", device.path,
                  miner_name(into));
     device_clear(&device);
-    payout_said(flock, into, pool, wallet);
-    free(pool);
-    free(wallet);
+    payout_look(flock, into); /* at what from should mine for */
     payout_publish(flock);
     flock_touch(flock);
     return 0;

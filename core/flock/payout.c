@@ -271,7 +271,8 @@ static void first_address(struct flock *flock, const struct miner *miner, const 
     expect(flock, expected, expected->pool, newcomer_address(flock, said), "accepted");
 }
 
-void payout_said(struct flock *flock, struct miner *miner, const char *pool, const char *address)
+/* What it says with what it should say; NULL: it says nothing. */
+static void compare(struct flock *flock, struct miner *miner, const char *pool, const char *address)
 {
     first_address(flock, miner, address);
     struct expected *expected = expected_find(flock, miner_id(miner));
@@ -283,8 +284,8 @@ void payout_said(struct flock *flock, struct miner *miner, const char *pool, con
 
 void payout_look(struct flock *flock, struct miner *miner)
 {
-    payout_said(flock, miner, miner_text(miner, SHEP_A_POOL, NULL),
-                miner_text(miner, SHEP_A_WALLET, NULL));
+    compare(flock, miner, miner_text(miner, SHEP_A_POOL, NULL),
+            miner_text(miner, SHEP_A_WALLET, NULL));
 }
 
 static void on_text(struct miner *miner, uint32_t attr, const char *text, void *arg)
@@ -293,9 +294,9 @@ static void on_text(struct miner *miner, uint32_t attr, const char *text, void *
     if (miner_origin(miner) == MINER_FOUND)
         flock_touch(flock); /* what a stranger tells is shown where it is offered */
     if (attr == SHEP_A_POOL)
-        payout_said(flock, miner, text, NULL);
+        compare(flock, miner, text, NULL);
     else if (attr == SHEP_A_WALLET)
-        payout_said(flock, miner, NULL, text);
+        compare(flock, miner, NULL, text);
 }
 
 static void look(struct miner *miner, void *arg)

@@ -585,6 +585,20 @@ void herd_merge_best(struct miner *into, const struct miner *from)
     herd_restore_best(into, from->best_ever, from->best_ever_at_ms);
 }
 
+void herd_merge_texts(struct miner *into, const struct miner *from)
+{
+    for (uint32_t id = SHEP_ATTR_FIRST; id < SHEP_ATTR_END; id++) {
+        const struct text *text = &from->attrs[id - SHEP_ATTR_FIRST];
+        struct shep_reading reading = {
+            .size = sizeof reading, .metric = id, .at_ms = text->at_ms, .text = text->text};
+        if (!text->text)
+            continue;
+        reading.text_len = strlen(text->text);
+        set_text(into, &reading, true);
+    }
+    topic_touch(into->herd->topics, TOPIC_HERD);
+}
+
 void herd_event(struct herd *herd, struct miner *miner, const struct shep_event *event)
 {
     struct shep_event full = *event;

@@ -95,6 +95,8 @@ void herd_restore(struct herd *herd, struct miner *miner, const struct shep_read
 void herd_restore_best(struct miner *miner, double difficulty, int64_t at_ms);
 /* Two miners become one: the better of their best difficulties is into's. */
 void herd_merge_best(struct miner *into, const struct miner *from);
+/* The board of from is into's: what it said is what into says now, and news to listeners. */
+void herd_merge_texts(struct miner *into, const struct miner *from);
 
 /* Metrics that plugins declare. 0 and *id_out; SHEP_E_LIMIT over 64, SHEP_E_CONFIG when the name is
  * taken otherwise. */

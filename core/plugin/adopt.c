@@ -121,8 +121,10 @@ void stranger_retire(struct member *stranger, const struct member *into)
         return;
     char gone[ID_NAME_MAX];
     snprintf(gone, sizeof gone, "%.40s~%lld", miner_name(miner), (long long)id);
-    if (into)
+    if (into) {
         herd_merge_best(into->miner, miner);
+        herd_merge_texts(into->miner, miner); /* boards tell their wallet when they boot, once */
+    }
     known_forget_miner(plugins, id, "");
     member_free(stranger);
     herd_miner_remove(plugins->env.herd, miner);

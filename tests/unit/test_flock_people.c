@@ -409,6 +409,7 @@ static void not_watched_is_an_admins_word(void **state)
     assert_int_equal(add_named("C"), 0); /* merging passes that word on to nobody */
     assert_int_equal(flock_miner_merge(t.flock, miner_id(miner("B")), miner_id(miner("C")), why),
                      0);
+    say("C", SHEP_A_WALLET, OTHER);
     assert_int_equal(n_alarms(), 1);
     assert_string_equal(address_of("C"), GOOD);
 }

@@ -244,6 +244,21 @@ static void swapped_boards_are_told_by_their_addresses(void **state)
     assert_string_equal(who("/dev/ttyUSB0"), "BARN-01");
 }
 
+static void what_a_stranger_said_is_what_its_miner_says(void **state)
+{
+    two_boards();
+    say("/dev/ttyUSB0", "mac=" A_MAC);
+    say("/dev/ttyUSB0", "wallet=ours");
+    unplug("k2");
+    plug(CH340("k4", "/dev/ttyUSB4", "1-1.4"));
+    say("/dev/ttyUSB4", "wallet=theirs"); /* nobody knows yet who says it */
+    assert_string_equal(who("/dev/ttyUSB4"), "1-1.4");
+    say("/dev/ttyUSB4", "mac=" A_MAC);
+    assert_string_equal(who("/dev/ttyUSB4"), "BARN-01");
+    assert_string_equal(miner_text(herd_miner_by_name(t.herd, "BARN-01"), SHEP_A_WALLET, NULL),
+                        "theirs");
+}
+
 static void where_a_miner_was_is_nobodys(void **state)
 {
     two_boards();
@@ -643,6 +658,7 @@ int main(void)
         TEST(a_doubt_ends_when_the_miner_turns_up),
         TEST(another_kind_in_the_place_is_a_stranger),
         TEST(swapped_boards_are_told_by_their_addresses),
+        TEST(what_a_stranger_said_is_what_its_miner_says),
         TEST(where_a_miner_was_is_nobodys),
         TEST(another_board_in_the_old_place_is_a_stranger),
         TEST(the_same_board_says_nothing_new),
