@@ -2,9 +2,6 @@
 // what people read. The API is asked before and after the page was read; it counts when nothing moved in between.
 
 import assert from "node:assert/strict";
-import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
 import { after, before, test } from "node:test";
 
 import { browser_launch, page_open, until } from "./lib/browser.mjs";
@@ -13,11 +10,10 @@ import { login, statistics } from "./lib/nerdminer.mjs";
 import { is_ready, PAGES } from "./lib/pages.mjs";
 import { NETWORK, PRICE, world_open } from "./lib/world.mjs";
 
-let browser, world, folder, barn, shed, daemon, page;
+let browser, world, barn, shed, daemon, page;
 before(async () => {
     [browser, world] = await Promise.all([browser_launch(), world_open()]);
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-figures-"));
-    [barn, shed] = await Promise.all(["barn", "shed"].map((name) => pty_open(path.join(folder, name))));
+    [barn, shed] = await Promise.all([pty_open(), pty_open()]);
     daemon = daemon_make({
         miners: [
             { id: "BARN-01", link: barn.link, location: "Barn / shelf 2" },
@@ -41,7 +37,6 @@ after(async () => {
     await browser?.close();
     await daemon?.remove();
     await Promise.all([barn?.close(), shed?.close(), world?.close()]);
-    if (folder) fs.rmSync(folder, { recursive: true, force: true });
 });
 
 // ---- what the API says, under the names that pages use ----------------------------------------------

@@ -6,7 +6,7 @@ import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
-import { browser_launch, is_marked, mark, page_open, settled, until, wait_text } from "./lib/browser.mjs";
+import { browser_launch, is_marked, mark, page_of, settled, until, wait_text } from "./lib/browser.mjs";
 import { daemon_make, pty_open } from "./lib/daemon.mjs";
 import { login, statistics } from "./lib/nerdminer.mjs";
 
@@ -22,13 +22,13 @@ let browser, folder, ptys, daemon;
 before(async () => {
     browser = await browser_launch();
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-flock-"));
-    ptys = await Promise.all(Array.from({ length: LIVE }, (_, i) => pty_open(path.join(folder, `tty${i + 1}`))));
+    ptys = await Promise.all(Array.from({ length: LIVE }, () => pty_open()));
     const said = path.join(folder, "said.log");
     fs.writeFileSync(said, "a word of long ago\n");
     const miners = Array.from({ length: MINERS }, (_, i) => ({
         id: `BARN-${i + 1}`,
         location: i % 2 ? "attic" : "shelf 1",
-        ...(i < LIVE ? { link: path.join(folder, `tty${i + 1}`) } : { link: said, source: "replay" }),
+        ...(i < LIVE ? { link: ptys[i].link } : { link: said, source: "replay" }),
     }));
     daemon = daemon_make({ miners });
     await daemon.start();
@@ -45,14 +45,7 @@ function speak(round) {
     ptys.forEach((pty, i) => pty.say(...login(`bc1qexample.worker${i + 1}`), ...statistics({ khs: (i + 1) * 10 + round / 10 })));
 }
 
-async function open(t, route, options) {
-    const page = await page_open(browser, daemon.url + route, options);
-    t.after(async () => {
-        assert.deepEqual(page.wrong, []);
-        await page.context().close();
-    });
-    return page;
-}
+const open = (t, route, options) => page_of(t, browser, daemon.url + route, options);
 
 const names = (page) => page.locator(".flock .name").allTextContents();
 

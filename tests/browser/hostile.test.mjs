@@ -3,7 +3,6 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
@@ -49,11 +48,10 @@ function lines_of(text) {
     ];
 }
 
-let browser, folder, port, daemon, usb;
+let browser, port, daemon, usb;
 before(async () => {
     browser = await browser_launch();
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-hostile-"));
-    port = await pty_open(path.join(folder, "port"));
+    port = await pty_open();
     usb = usb_make();
     TEXTS.forEach((text, i) => usb.plug(`ttyUSB${i}`, `1-${i + 1}`, "/dev/null", { product: text, maker: text, serial: text }));
     daemon = daemon_make({ miners: [] });
@@ -75,7 +73,6 @@ after(async () => {
     await daemon?.remove();
     await port?.close();
     usb?.remove();
-    if (folder) fs.rmSync(folder, { recursive: true, force: true });
 });
 
 async function stored(text) {

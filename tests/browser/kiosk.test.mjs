@@ -2,35 +2,29 @@
 // fit, the menu comes by key, tap and in an iframe not at all.
 
 import assert from "node:assert/strict";
-import fs from "node:fs";
-import { createRequire } from "node:module";
-import os from "node:os";
-import path from "node:path";
 import { after, before, test } from "node:test";
 
-import { browser_launch, is_marked, mark, page_open, settled, SIZES, until, wait_text } from "./lib/browser.mjs";
+import { axe, browser_launch, is_marked, mark, page_of, settled, SIZES, until, wait_text } from "./lib/browser.mjs";
 import { daemon_make, pty_open } from "./lib/daemon.mjs";
 import { login, statistics } from "./lib/nerdminer.mjs";
 
-const AXE = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 const ROUTES = ["/kiosk", "/dash/health"];
 const MANY = 500;
 
-let browser, folder, barn, daemon, nobody, many;
+let browser, barn, daemon, nobody, many;
 before(async () => {
     browser = await browser_launch();
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-kiosk-"));
-    barn = await pty_open(path.join(folder, "barn"));
+    barn = await pty_open();
     daemon = daemon_make({
         miners: [
             { id: "BARN-01", link: barn.link },
-            { id: "ATTIC-02", link: path.join(folder, "attic") },
+            { id: "ATTIC-02", link: `${barn.link}-none` },
         ],
     });
     nobody = daemon_make();
     const name = (i) => `BARN-${String(i + 1).padStart(3, "0")}`;
     many = daemon_make({
-        miners: Array.from({ length: MANY }, (_, i) => ({ id: name(i), link: path.join(folder, `none-${i}`) })),
+        miners: Array.from({ length: MANY }, (_, i) => ({ id: name(i), link: `${barn.link}-${i}` })),
     });
     await Promise.all([daemon.start(), nobody.start(), many.start()]);
     barn.say(...login("bc1qexample.left"));
@@ -39,7 +33,6 @@ after(async () => {
     await browser?.close();
     await Promise.all([daemon?.remove(), nobody?.remove(), many?.remove()]);
     await barn?.close();
-    if (folder) fs.rmSync(folder, { recursive: true, force: true });
 });
 
 /** The miner at the pty is online for the next minute. */
@@ -47,14 +40,7 @@ function say_something() {
     barn.say(...statistics({ khs: 78.5, shares: 12, templates: 34 }));
 }
 
-async function open(t, url, options) {
-    const page = await page_open(browser, url, options);
-    t.after(async () => {
-        assert.deepEqual(page.wrong, []);
-        await page.context().close();
-    });
-    return page;
-}
+const open = (t, url, options) => page_of(t, browser, url, options);
 
 /** What is cut off by the window or by an ellipsis, of what can be seen. */
 function clipped(page) {
@@ -72,12 +58,6 @@ function clipped(page) {
         }
         return found.slice(0, 5);
     });
-}
-
-async function axe(page) {
-    await page.evaluate(AXE);
-    const { violations } = await page.evaluate(() => window.axe.run());
-    return violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((n) => n.html.slice(0, 160)).join("\n  ")}`);
 }
 
 // ---- looks --------------------------------------------------------------------------------------

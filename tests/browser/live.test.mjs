@@ -1,12 +1,9 @@
 // From a line on a wire to pixels, without a reload.
 
 import assert from "node:assert/strict";
-import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
 import { after, before, test } from "node:test";
 
-import { browser_launch, is_marked, mark, page_open, settled, until, wait_text } from "./lib/browser.mjs";
+import { browser_launch, is_marked, mark, page_of, settled, until, wait_text } from "./lib/browser.mjs";
 import { daemon_make, pty_open } from "./lib/daemon.mjs";
 import { login, statistics } from "./lib/nerdminer.mjs";
 import { is_ready, PAGES } from "./lib/pages.mjs";
@@ -16,11 +13,10 @@ const PLAIN = `<% layout("partials/layout", { title = "Plain" }) %>
 <div data-live-keep id="kept">from the server</div>
 <label>Note <input id="note"></label>`;
 
-let browser, folder, barn, shed, daemon;
+let browser, barn, shed, daemon;
 before(async () => {
     browser = await browser_launch();
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-pty-"));
-    [barn, shed] = await Promise.all(["barn", "shed"].map((name) => pty_open(path.join(folder, name))));
+    [barn, shed] = await Promise.all([pty_open(), pty_open()]);
     daemon = daemon_make({
         miners: [
             { id: "BARN-01", link: barn.link, location: "shelf 2" },
@@ -40,17 +36,9 @@ after(async () => {
     await browser?.close();
     await daemon?.remove();
     await Promise.all([barn?.close(), shed?.close()]);
-    if (folder) fs.rmSync(folder, { recursive: true, force: true });
 });
 
-async function open(t, route, options) {
-    const page = await page_open(browser, daemon.url + route, options);
-    t.after(async () => {
-        assert.deepEqual(page.wrong, []);
-        if (!options?.context) await page.context().close();
-    });
-    return page;
-}
+const open = (t, route, options) => page_of(t, browser, daemon.url + route, options);
 
 const row = (name) => `tr:has(.name:text-is("${name}"))`;
 

@@ -1,12 +1,9 @@
 // The live tail: /raw_logs with its filter, its pauses and its gaps, and /api/logs behind it.
 
 import assert from "node:assert/strict";
-import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
 import { after, before, test } from "node:test";
 
-import { browser_launch, is_marked, mark, page_open, settled, until, wait_text } from "./lib/browser.mjs";
+import { browser_launch, is_marked, mark, page_of, settled, until, wait_text } from "./lib/browser.mjs";
 import { daemon_make, pty_open } from "./lib/daemon.mjs";
 
 const RING = 500;
@@ -15,12 +12,11 @@ const SHELVES = 10;
 const LINES_A_SECOND = 100; // of each
 const FLOOD_S = 5;
 
-let browser, folder, shelves, daemon;
+let browser, shelves, daemon;
 before(async () => {
     browser = await browser_launch();
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-logs-"));
     const names = Array.from({ length: SHELVES }, (_, i) => `SHELF-${i + 1}`);
-    shelves = await Promise.all(names.map((name) => pty_open(path.join(folder, name))));
+    shelves = await Promise.all(names.map(() => pty_open()));
     daemon = daemon_make({ miners: names.map((id, i) => ({ id, link: shelves[i].link })) });
     await daemon.start();
 });
@@ -28,17 +24,9 @@ after(async () => {
     await browser?.close();
     await daemon?.remove();
     await Promise.all((shelves ?? []).map((shelf) => shelf.close()));
-    if (folder) fs.rmSync(folder, { recursive: true, force: true });
 });
 
-async function open(t, route, options) {
-    const page = await page_open(browser, daemon.url + route, options);
-    t.after(async () => {
-        assert.deepEqual(page.wrong, []);
-        await page.context().close();
-    });
-    return page;
-}
+const open = (t, route, options) => page_of(t, browser, daemon.url + route, options);
 
 async function stored(text, query = "") {
     const deadline = Date.now() + 15_000;

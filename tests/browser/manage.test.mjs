@@ -25,7 +25,7 @@ let browser, folder, usb, board, other, daemon, admin, kiosk;
 before(async () => {
     browser = await browser_launch();
     folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-manage-"));
-    [board, other] = await Promise.all(["board", "other"].map((name) => pty_open(path.join(folder, name))));
+    [board, other] = await Promise.all([pty_open(), pty_open()]);
     usb = usb_make();
     daemon = daemon_make({ usb, access: "viewer" });
     await daemon.start();
@@ -222,7 +222,7 @@ test("a board that nothing tells apart is asked about, and the answer is one cli
 });
 
 test("many ports that go at once are shown as what they are: the power", async (t) => {
-    const ports = await Promise.all([1, 2, 3, 4, 5].map((n) => pty_open(path.join(folder, `hub-${n}`))));
+    const ports = await Promise.all([1, 2, 3, 4, 5].map(() => pty_open()));
     t.after(() => Promise.all(ports.map((port) => port.close())));
     ports.forEach((port, i) => usb.plug(`ttyACM${20 + i}`, `1-4.${i + 1}`, port.link, { ...ESPRESSIF, serial: `F4:12:FA:82:00:1${i}` }));
     await until(admin, () => document.querySelectorAll(".stranger .is-silent, .stranger .is-online").length === 5);
@@ -358,6 +358,7 @@ test("another address: an alarm on every page and screen, until an admin acknowl
     assert.match(await row(admin, "BARN-01").textContent(), /alarm/);
     await admin.goto(`${daemon.url}/details/miner/${await miner_id("BARN-01")}`);
     await admin.locator("#payout-card").waitFor();
+    assert.equal(await admin.locator(".level-good").count(), 0, "who mines for a thief is not well");
     await admin.goto(`${daemon.url}/`);
     await admin.locator(".payout-flag").waitFor();
     assert.deepEqual(await axe(admin), []);
@@ -459,6 +460,12 @@ test("without script the same forms post, and lead back to their section", async
     assert.ok(await page.getByRole("heading", { name: "Make a backup" }).isHidden());
 });
 
+/** What is done with a row of a table and cannot be seen without scrolling to the side. */
+function actions_outside() {
+    const controls = [...document.querySelectorAll(".actions-cell :is(a, button, summary, input)")];
+    return controls.filter((e) => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth).map((e) => e.outerHTML.slice(0, 120));
+}
+
 // ---- looks ------------------------------------------------------------------------------------------
 
 test("all sections and sheets at every size: nothing overflows, axe-core finds nothing", async () => {
@@ -475,6 +482,7 @@ test("all sections and sheets at every size: nothing overflows, axe-core finds n
             await settled(page);
             for (const summary of await page.locator("main summary:visible").all()) await summary.click();
             assert.deepEqual(await overflow(page), [], `${route} at ${viewport.width}x${viewport.height}`);
+            assert.deepEqual(await page.evaluate(actions_outside), [], `${route} at ${viewport.width}x${viewport.height}`);
             assert.deepEqual(await axe(page), [], `${route} at ${viewport.width}x${viewport.height}`);
         }
     }

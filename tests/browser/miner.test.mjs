@@ -3,17 +3,13 @@
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import fs from "node:fs";
-import { createRequire } from "node:module";
-import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
-import { browser_launch, is_marked, mark, page_open, settled, SIZES, until, wait_text } from "./lib/browser.mjs";
+import { axe, browser_launch, is_marked, mark, page_of, settled, SIZES, until, wait_text } from "./lib/browser.mjs";
 import { daemon_make, pty_open } from "./lib/daemon.mjs";
 import { login, statistics } from "./lib/nerdminer.mjs";
 
-const AXE = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 const HOUR = 3600;
 
 // Rows of a day in minutes and of a year in hours and days, with a hole from 12 to 6 hours ago.
@@ -51,11 +47,10 @@ local chart = require "chart" %>
 <%- chart.history { miner = miner.name, metric = "temperature", range = "24h" } %>
 <% end %>`;
 
-let browser, folder, barn, shed, daemon;
+let browser, barn, shed, daemon;
 before(async () => {
     browser = await browser_launch();
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-pty-"));
-    [barn, shed] = await Promise.all(["barn", "shed"].map((name) => pty_open(path.join(folder, name))));
+    [barn, shed] = await Promise.all([pty_open(), pty_open()]);
     daemon = daemon_make({
         miners: [
             { id: "BARN-01", link: barn.link, location: "shelf 2" },
@@ -72,17 +67,9 @@ after(async () => {
     await browser?.close();
     await daemon?.remove();
     await Promise.all([barn?.close(), shed?.close()]);
-    if (folder) fs.rmSync(folder, { recursive: true, force: true });
 });
 
-async function open(t, route, options) {
-    const page = await page_open(browser, daemon.url + route, options);
-    t.after(async () => {
-        assert.deepEqual(page.wrong, []);
-        await page.context().close();
-    });
-    return page;
-}
+const open = (t, route, options) => page_of(t, browser, daemon.url + route, options);
 
 /** Where in the chart, from its first to its last painted column, the colour of the line is: a list of 0 and 1. */
 function painted(page, metric) {
@@ -279,9 +266,7 @@ for (const viewport of SIZES) {
                 room: document.documentElement.clientWidth,
             }));
             assert.ok(wide <= room, `${wide} > ${room}`);
-            await page.evaluate(AXE); // by the debugger: the page's own policy would not let it in
-            const { violations } = await page.evaluate(() => window.axe.run());
-            assert.deepEqual(violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html.slice(0, 160)).join(" | ")}`), []);
+            assert.deepEqual(await axe(page), []);
         });
     }
 }

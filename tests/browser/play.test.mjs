@@ -1,17 +1,12 @@
 // /play: views in turn, by the hour, by hand; interruptions; a daemon that dies; three minutes without growth.
 
 import assert from "node:assert/strict";
-import fs from "node:fs";
-import { createRequire } from "node:module";
-import os from "node:os";
-import path from "node:path";
 import { after, before, test } from "node:test";
 
-import { browser_launch, is_marked, mark, page_open, settled, SIZES, until, wait_text } from "./lib/browser.mjs";
+import { axe, browser_launch, is_marked, mark, page_open, settled, SIZES, until, wait_text } from "./lib/browser.mjs";
 import { daemon_make, pty_open } from "./lib/daemon.mjs";
 import { statistics } from "./lib/nerdminer.mjs";
 
-const AXE = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core"), "utf8");
 const LEAK_VIEWS = "kiosk,health,nerdminer,flock";
 
 const VIEWS = {
@@ -19,12 +14,11 @@ const VIEWS = {
     "broken.html": '<% error("on purpose") %>\n',
 };
 
-let browser, folder, daemon, flock, leak;
+let browser, daemon, flock, leak;
 const ptys = {};
 before(async () => {
     browser = await browser_launch();
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-play-"));
-    for (const id of ["BARN-01", "BARN-02"]) ptys[id] = await pty_open(path.join(folder, id));
+    for (const id of ["BARN-01", "BARN-02"]) ptys[id] = await pty_open();
     const miners = Object.entries(ptys).map(([id, { link }]) => ({ id, link }));
     daemon = daemon_make({ miners, views: VIEWS });
     flock = daemon_make({ demo: true });
@@ -35,7 +29,6 @@ before(async () => {
 after(async () => {
     await browser?.close();
     await Promise.all([daemon?.remove(), flock?.remove(), ...Object.values(ptys).map((pty) => pty.close())]);
-    if (folder) fs.rmSync(folder, { recursive: true, force: true });
 });
 
 async function play(t, query, options) {
@@ -87,12 +80,6 @@ function assert_in_order(list, ring) {
     list.forEach((path, i) => {
         if (i) assert.equal(path, ring[(ring.indexOf(list[i - 1]) + 1) % ring.length], list.join(" "));
     });
-}
-
-async function axe(page) {
-    await page.evaluate(AXE);
-    const { violations } = await page.evaluate(() => window.axe.run({ iframes: false }));
-    return violations.map((v) => `${v.id}: ${v.help}\n  ${v.nodes.map((n) => n.html.slice(0, 160)).join("\n  ")}`);
 }
 
 test("views in their order, with the settings of this display, and one iframe when nothing changes", async (t) => {
@@ -175,7 +162,7 @@ test("keys: next, previous, pause; dots; a reload goes on where it was", async (
     await page.locator("#play-paused").waitFor({ state: "hidden" });
     await page.keyboard.press("Space");
     await page.getByText("Paused").waitFor();
-    assert.deepEqual(await axe(page), []);
+    assert.deepEqual(await axe(page, { iframes: false }), []);
     assert.deepEqual(page.wrong, []);
 });
 
@@ -239,7 +226,7 @@ test("a block takes the whole wall until somebody touches it, also over a reload
     await page.locator("#play-block").waitFor({ state: "visible" });
     assert.match(await page.innerText("#play-block"), /block found\s+BARN-02/i);
     assert.ok(await page.locator("#play-block [data-simulated]").isHidden());
-    assert.deepEqual(await axe(page), []);
+    assert.deepEqual(await axe(page, { iframes: false }), []);
     await page.reload();
     await page.locator("#play-block").waitFor({ state: "visible" });
     await page.mouse.click(200, 200);
@@ -263,7 +250,7 @@ test("a simulation says that it is one", async (t) => {
         const place = page.locator(kind === "block_found" ? "#play-block" : "#play-strip");
         await place.waitFor({ state: "visible" });
         assert.ok((await place.innerText()).replace(/\s+/g, " ").includes(words), await place.innerText());
-        assert.deepEqual(await axe(page), []);
+        assert.deepEqual(await axe(page, { iframes: false }), []);
     }
 });
 

@@ -1,9 +1,6 @@
 // What happens reaches the pages that want to know, event by event, over the one stream of the browser.
 
 import assert from "node:assert/strict";
-import fs from "node:fs";
-import os from "node:os";
-import path from "node:path";
 import { after, before, test } from "node:test";
 
 import { browser_launch, page_open, settled, until } from "./lib/browser.mjs";
@@ -21,11 +18,10 @@ events_pulse((event) => {
     document.getElementById("heard").append(item);
 });`;
 
-let browser, folder, barn, daemon, context;
+let browser, barn, daemon, context;
 before(async () => {
     browser = await browser_launch();
-    folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-pulse-"));
-    barn = await pty_open(path.join(folder, "barn"));
+    barn = await pty_open();
     daemon = daemon_make({
         miners: [{ id: "BARN-01", link: barn.link }],
         views: { "pulsed.html": PULSED, "static/probe.js": PROBE },
@@ -37,7 +33,6 @@ after(async () => {
     await browser?.close();
     await daemon?.remove();
     await barn?.close();
-    if (folder) fs.rmSync(folder, { recursive: true, force: true });
 });
 
 async function open(t, route) {

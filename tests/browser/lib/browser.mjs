@@ -1,5 +1,6 @@
 // Chromium, and a page that remembers everything that should not have happened.
 
+import assert from "node:assert/strict";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 
@@ -51,6 +52,16 @@ export async function page_open(browser, url, options = {}) {
     });
     await page.goto(url);
     await page.evaluate(() => document.fonts.ready);
+    return page;
+}
+
+/** The same for a test: at its end nothing was wrong, and the page goes (its context too, unless it was given). */
+export async function page_of(t, browser, url, options) {
+    const page = await page_open(browser, url, options);
+    t.after(async () => {
+        assert.deepEqual(page.wrong, []);
+        await (options?.context ? page : page.context()).close();
+    });
     return page;
 }
 

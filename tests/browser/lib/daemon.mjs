@@ -36,14 +36,19 @@ async function stop_process(child, signal) {
 }
 
 /** A pty with a lasting name, and somebody who writes lines into it. */
-export async function pty_open(link) {
+export async function pty_open() {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), "shepherd-pty-"));
+    const link = path.join(folder, "tty");
     const child = spawn("python3", [FEEDER, link], { stdio: ["pipe", "pipe", "inherit"] });
     await first_line(child.stdout, "pty_feed.py", () => "");
     return {
         link,
         /** Lines as a NerdMiner sends them. */
         say: (...lines) => child.stdin.write(lines.map((line) => line + "\n").join("")),
-        close: () => stop_process(child, "SIGTERM"),
+        async close() {
+            await stop_process(child, "SIGTERM");
+            fs.rmSync(folder, { recursive: true, force: true });
+        },
     };
 }
 
