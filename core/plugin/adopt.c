@@ -136,6 +136,25 @@ void stranger_retire(struct member *stranger, const struct member *into)
     }
 }
 
+void strangers_bound(struct plugins *plugins)
+{
+    struct member *member, *oldest = NULL;
+    size_t n = 0;
+    LIST_FOREACH(member, &plugins->members, link)
+    {
+        if (member->origin != MINER_FOUND || !LIST_EMPTY(&member->ways))
+            continue;
+        n++;
+        if (!oldest || miner_id(member->miner) < miner_id(oldest->miner))
+            oldest = member;
+    }
+    if (n <= STRANGERS_AWAY_MAX)
+        return;
+    int64_t id = miner_id(oldest->miner);
+    stranger_retire(oldest, NULL);
+    store_miner_erase(plugins->env.store, id);
+}
+
 int plugins_found_ignore(struct plugins *plugins, const char *key, bool ignored)
 {
     struct found *found = find(plugins, key);

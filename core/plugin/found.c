@@ -229,6 +229,8 @@ int device_lost(struct plugin *finder, const char *key)
             (--plugins->n_found - at) * sizeof plugins->found[0]);
     if (owner && plugins->running)
         member_await(owner);
+    if (owner && owner->origin == MINER_FOUND)
+        strangers_bound(plugins);
     topic_touch(plugins->env.topics, TOPIC_CONFIG);
     return 0;
 }

@@ -13,6 +13,7 @@ enum {
     FOUND_TEXT_MAX = 256,    /* a USB string has at most 126 characters; a description, two */
     FOUND_PATH_MAX = 512,    /* by-path names of deep hub trees reach 150 bytes */
     KNOWN_NOBODYS_MAX = 512, /* of devices that came once and are nobody's, the newest */
+    STRANGERS_AWAY_MAX = 64, /* listened to, never taken in, and unplugged: the newest */
     MOVES_MAX = 8,        /* a board that says ever other addresses is not moved about for ever */
     KV_VALUE_MAX = 65536, /* plugin.h promises it */
     KV_KEYS_MAX = 1024
@@ -215,6 +216,8 @@ void found_attach(struct found *found); /* opens its way in, now or later */
 struct member *found_stranger_member(struct found *found);
 /* A stranger's miner that nothing is tied to any more goes; its lines become another's, or stay. */
 void stranger_retire(struct member *stranger, const struct member *into);
+/* One stick that calls itself something else each second makes no miner each second. */
+void strangers_bound(struct plugins *plugins);
 
 /* proof.c: what their logs say */
 void proof_heard(struct shep_device *dev, const struct shep_reading *reading);

@@ -34,6 +34,28 @@ static void a_stranger_is_listened_to_and_accepted(void **state)
     assert_int_equal(accept("port:1-1.2", "BARN-02"), SHEP_E_BUSY); /* it is a miner already */
 }
 
+/* One stick with another serial number each time: miners, rows and time do not grow without end. */
+static void a_flood_of_strangers_is_bounded(void **state)
+{
+    char serial[32];
+    start();
+    plug(CP2102("ours", "/dev/ttyUSB1", "1-1.3", "5A4B048716"));
+    assert_int_equal(accept("port:1-1.3", "BARN-01"), 0);
+    unplug("ours");
+    for (int i = 0; i < 2 * STRANGERS_AWAY_MAX; i++) {
+        snprintf(serial, sizeof serial, "EVIL%07d", i);
+        plug(CP2102("k", "/dev/ttyUSB0", "1-1.2", serial));
+        unplug("k");
+    }
+    assert_int_equal(herd_count(t.herd), STRANGERS_AWAY_MAX + 1);
+    assert_true(t.plugins.n_known <= STRANGERS_AWAY_MAX + 2);
+    plug(CP2102("ours", "/dev/ttyUSB1", "1-1.4", "5A4B048716"));
+    assert_string_equal(who("/dev/ttyUSB1"), "BARN-01");
+    unplug("ours");
+    plug(CP2102("k", "/dev/ttyUSB0", "1-1.2", serial)); /* the newest is known still */
+    assert_int_equal(herd_count(t.herd), STRANGERS_AWAY_MAX + 1);
+}
+
 static void nothing_is_opened_unasked(void **state)
 {
     t.judge = SHEP_JUDGE_PLAUSIBLE;
@@ -646,6 +668,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_stranger_is_listened_to_and_accepted),
+        TEST(a_flood_of_strangers_is_bounded),
         TEST(nothing_is_opened_unasked),
         TEST(a_boot_loader_is_never_opened),
         TEST(what_is_ignored_stays_closed),
