@@ -422,6 +422,10 @@ void put_end(struct put *put, bool urgent);
 /* The entry of that name, made with <id> when there is none. */
 struct name_entry *name_put(struct store *store, const char *name, int64_t id);
 int miners_load(struct store *store); /* SQLite's rc */
+#define MINER_COLUMNS                                                                              \
+    "id, origin, miner_id, location_notes, source, path, parser, options, group_name, tags"
+enum { MINER_TEXTS = 8 };                           /* the last of these columns */
+struct store_miner miner_of_row(sqlite3_stmt *row); /* texts as long as the row is the same */
 void miners_free(struct store *store);
 /* The newest records of all, for a new database. */
 void miners_again(struct store *store, struct buf *buf);

@@ -241,34 +241,37 @@ void store_miner_merge(struct store *store, int64_t from_id, int64_t into_id)
 
 /* ---- at the start, and when there is a new database ---- */
 
-static const char *column_text(sqlite3_stmt *row, int column)
+struct store_miner miner_of_row(sqlite3_stmt *row)
 {
-    return (const char *)sqlite3_column_text(row, column);
+    const char *texts[MINER_TEXTS];
+    for (int i = 0; i < MINER_TEXTS; i++)
+        texts[i] = (const char *)sqlite3_column_text(row, 2 + i);
+    return (struct store_miner){.id = sqlite3_column_int64(row, 0),
+                                .origin = sqlite3_column_int(row, 1),
+                                .name = texts[0],
+                                .location = texts[1],
+                                .source = texts[2],
+                                .path = texts[3],
+                                .parser = texts[4],
+                                .options_json = texts[5],
+                                .group = texts[6],
+                                .tags = texts[7]};
 }
 
 static void miner_load(struct store *store, sqlite3_stmt *row)
 {
-    struct store_miner miner = {.id = sqlite3_column_int64(row, 0),
-                                .name = column_text(row, 1),
-                                .location = column_text(row, 2),
-                                .source = column_text(row, 3),
-                                .path = column_text(row, 4),
-                                .parser = column_text(row, 5),
-                                .options_json = column_text(row, 6),
-                                .origin = sqlite3_column_int(row, 7),
-                                .group = column_text(row, 9),
-                                .tags = column_text(row, 10)};
+    enum { CREATED = 2 + MINER_TEXTS, REMOVED };
+    struct store_miner miner = miner_of_row(row);
     struct name_entry *entry = name_put(store, miner.name, miner.id);
-    entry->removed_ms = sqlite3_column_int64(row, 11);
-    miner_record(&entry->record, &miner, miner.id, sqlite3_column_int64(row, 8));
+    entry->removed_ms = sqlite3_column_int64(row, REMOVED);
+    miner_record(&entry->record, &miner, miner.id, sqlite3_column_int64(row, CREATED));
 }
 
 int miners_load(struct store *store)
 {
     sqlite3_stmt *row = NULL;
     int rc = sqlite3_prepare_v2(store->writer.db,
-                                "SELECT id, miner_id, location_notes, source, path, parser,"
-                                " options, origin, created_at_ms, group_name, tags, removed_at_ms"
+                                "SELECT " MINER_COLUMNS ", created_at_ms, removed_at_ms"
                                 " FROM miners ORDER BY miner_id",
                                 -1, &row, NULL);
     if (rc != SQLITE_OK)

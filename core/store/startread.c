@@ -50,16 +50,7 @@ struct miner_arg {
 static void miner_row(sqlite3_stmt *row, void *arg)
 {
     const struct miner_arg *to = arg;
-    struct store_miner miner = {.id = sqlite3_column_int64(row, 0),
-                                .name = text_of(row, 1),
-                                .location = text_of(row, 2),
-                                .source = text_of(row, 3),
-                                .path = text_of(row, 4),
-                                .parser = text_of(row, 5),
-                                .options_json = text_of(row, 6),
-                                .origin = sqlite3_column_int(row, 7),
-                                .group = text_of(row, 8),
-                                .tags = text_of(row, 9)};
+    struct store_miner miner = miner_of_row(row);
     to->fn(&miner, to->arg);
 }
 
@@ -67,8 +58,7 @@ int store_miners_each(struct store *store, store_miner_fn fn, void *arg)
 {
     struct miner_arg to = {fn, arg};
     return read_each(store,
-                     "SELECT id, miner_id, location_notes, source, path, parser, options, origin,"
-                     " group_name, tags FROM miners WHERE removed_at_ms IS NULL ORDER BY id",
+                     "SELECT " MINER_COLUMNS " FROM miners WHERE removed_at_ms IS NULL ORDER BY id",
                      NULL, miner_row, &to);
 }
 

@@ -5,21 +5,6 @@
 #include <math.h>
 #include <sys/stat.h>
 
-static int setup(void **state)
-{
-    struct fix *fix = shep_alloc(sizeof *fix);
-    fix_make(fix);
-    *state = fix;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fix_end(*state);
-    free(*state);
-    return 0;
-}
-
 /* ---- lines ---- */
 
 static void lines_keep_order_and_none_is_twice(void **state)
@@ -658,7 +643,7 @@ static void pressure_rises_and_falls(void **state)
 
 int main(int argc, char **argv)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fix_setup, fix_teardown)
     const struct CMUnitTest tests[] = {
         TEST(lines_keep_order_and_none_is_twice),
         TEST(lines_show_within_two_seconds),

@@ -16,9 +16,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     fault = NONE;
-    fix_end(*state);
-    free(*state);
-    return 0;
+    return fix_teardown(state);
 }
 
 /* ---- a flock of three with all that a miner can have ---- */

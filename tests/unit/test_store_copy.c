@@ -9,21 +9,6 @@
 
 enum { SKIPPED = 77 };
 
-static int setup(void **state)
-{
-    struct fix *fix = shep_alloc(sizeof *fix);
-    fix_make(fix);
-    *state = fix;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fix_end(*state);
-    free(*state);
-    return 0;
-}
-
 /* A database of the test's own making; NULL sql ends. */
 static void make_db(const char *path, const char *const *sql)
 {
@@ -417,7 +402,7 @@ static void a_damaged_file_is_not_taken(void **state)
 
 int main(int argc, char **argv)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, fix_setup, fix_teardown)
     const struct CMUnitTest tests[] = {
         TEST(a_copy_is_whole),
         TEST(a_copy_waits_for_what_was_before),

@@ -1,21 +1,6 @@
 /* History: rows of miners and sums of the herd, folded, dropped, asked for. */
 #include "test_store_util.h"
 
-static int setup(void **state)
-{
-    struct fix *fix = shep_alloc(sizeof *fix);
-    fix_make(fix);
-    *state = fix;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    fix_end(*state);
-    free(*state);
-    return 0;
-}
-
 static void put_rollup(struct fix *fix, int64_t miner, uint32_t metric, const char *name,
                        int64_t t_ms, uint32_t n, double avg, double last)
 {
@@ -161,7 +146,7 @@ static void older_history_gets_its_sums(void **state)
 
 int main(int argc, char **argv)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, fix_setup, fix_teardown)
     const struct CMUnitTest tests[] = {
         TEST(history_folds_and_is_dropped), TEST(of_too_much_history_the_newest_is_told),
         TEST(counters_of_plugins_add_up),   TEST(a_question_is_answered_at_close),

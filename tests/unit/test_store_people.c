@@ -2,22 +2,6 @@
  * comes back after a restart, and outlives the loss of the file. */
 #include "test_store_util.h"
 
-static int setup(void **state)
-{
-    struct fix *fix = shep_alloc(sizeof *fix);
-    fix_make(fix);
-    *state = fix;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    clock_set_fake(-1, 0);
-    fix_end(*state);
-    free(*state);
-    return 0;
-}
-
 /* ---- rows ---- */
 
 static int put_row(struct fix *fix, enum store_table table, const char *text)
@@ -439,7 +423,7 @@ static void a_removed_miner_gives_its_name_up(void **state)
 
 int main(int argc, char **argv)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, fix_setup, fix_teardown)
     const struct CMUnitTest tests[] = {
         TEST(rows_come_back),
         TEST(a_row_is_replaced_and_deleted),

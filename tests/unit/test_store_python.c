@@ -6,21 +6,10 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-static int setup(void **state)
-{
-    struct fix *fix = shep_alloc(sizeof *fix);
-    fix_make(fix);
-    *state = fix;
-    return 0;
-}
-
 static int teardown(void **state)
 {
-    clock_set_fake(-1, 0);
     shim_on_read = NULL;
-    fix_end(*state);
-    free(*state);
-    return 0;
+    return fix_teardown(state);
 }
 
 static sqlite3 *open_db(const char *path)
@@ -602,7 +591,7 @@ static void damaged_files_are_survived(void **state)
 
 int main(int argc, char **argv)
 {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, fix_setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(the_first_version),
         TEST(a_version_in_the_middle),

@@ -6,18 +6,8 @@ static const int64_t T0 = 1700000040000; /* a whole minute */
 
 static int setup(void **state)
 {
-    struct fix *fix = shep_alloc(sizeof *fix);
-    fix_make(fix);
+    fix_setup(state);
     clock_set_fake(T0, T0);
-    *state = fix;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    clock_set_fake(-1, 0);
-    fix_end(*state);
-    free(*state);
     return 0;
 }
 
@@ -201,7 +191,7 @@ static void events_are_bounded(void **state)
 
 int main(int argc, char **argv)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, fix_teardown)
     const struct CMUnitTest tests[] = {
         TEST(old_lines_go_by_time),
         TEST(oldest_lines_go_by_size),

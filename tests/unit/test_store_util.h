@@ -87,6 +87,22 @@ static inline char *fix_path(const struct fix *fix, const char *name)
     return path_join_dup(fix->dir, name);
 }
 
+/* For cmocka: *state is the fix. */
+static inline int fix_setup(void **state)
+{
+    struct fix *fix = *state = shep_alloc(sizeof *fix);
+    fix_make(fix);
+    return 0;
+}
+
+static inline int fix_teardown(void **state)
+{
+    clock_set_fake(-1, 0);
+    fix_end(*state);
+    free(*state);
+    return 0;
+}
+
 /* Counts the files whose name begins so; a database's -wal and -shm belong to it. */
 static inline int fix_files(const struct fix *fix, const char *begin)
 {
