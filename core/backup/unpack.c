@@ -1,7 +1,8 @@
 /* An archive is unpacked, as if an enemy had made it: names from the list (names.c) only, regular
  * files only, each once, sizes bounded by what is there and by what the disk has room for, the
- * checksums of all at the end. What it says of itself comes first, so that an archive of a newer
- * Shepherd is refused before gigabytes are unpacked. Whatever is wrong, nothing stays. */
+ * checksums of all at the end. What it says of itself comes first, so that nothing more of a newer
+ * Shepherd's is unpacked; it is believed when the checksums match, for a damaged byte may say the
+ * same. Whatever is wrong, nothing stays. */
 #include "backup/internal.h"
 
 #include "store/store.h"
@@ -25,6 +26,7 @@ struct unpacking {
     size_t n_files, n_views;
     bool has[PART_SUMS + 1];
     bool whole; /* the sums were there, and right */
+    bool newer; /* it says that its format is a later one */
     json_t *about;
 };
 
@@ -79,7 +81,7 @@ static int chunk_take(struct unpacking *u, int fd, const void *bytes, size_t len
     u->bytes += (int64_t)len;
     if (u->bytes > RATIO_FREE_BYTES && u->bytes / RATIO_MAX > u->packed_bytes)
         return broken(u, "far more comes out than went in");
-    int err = fd_write_all(fd, bytes, len);
+    int err = fd < 0 ? 0 : fd_write_all(fd, bytes, len);
     if (err == -ENOSPC || err == -EDQUOT || err == -EFBIG)
         return no_room(u);
     if (err)
@@ -88,6 +90,7 @@ static int chunk_take(struct unpacking *u, int fd, const void *bytes, size_t len
     return 0;
 }
 
+/* fd -1: it is not kept. */
 static int content_take(struct unpacking *u, int fd, int64_t size, crypto_hash_sha256_state *state)
 {
     const void *bytes;
@@ -108,20 +111,27 @@ static int content_take(struct unpacking *u, int fd, int64_t size, crypto_hash_s
     return rc ? rc : (at == size ? 0 : broken(u, "a file in it is cut off"));
 }
 
-static int file_take(struct unpacking *u, const char *name, int64_t size)
+static int sum_take(struct unpacking *u, int fd, const char *name, int64_t size)
 {
     unsigned char sum[crypto_hash_sha256_BYTES];
-    char hex[2 * sizeof sum + 1], *path;
+    char hex[2 * sizeof sum + 1];
     crypto_hash_sha256_state state;
+    crypto_hash_sha256_init(&state);
+    int rc = content_take(u, fd, size, &state);
+    crypto_hash_sha256_final(&state, sum);
+    buf_printf(&u->sums, "%s  %s\n", sodium_bin2hex(hex, sizeof hex, sum, sizeof sum), name);
+    return rc;
+}
+
+static int file_take(struct unpacking *u, const char *name, int64_t size)
+{
+    char *path;
     int64_t room = free_bytes(u->into);
     if (room >= 0 && size > room)
         return no_room(u);
     int fd, rc = file_make(u, name, &path, &fd);
-    crypto_hash_sha256_init(&state);
     if (!rc)
-        rc = content_take(u, fd, size, &state);
-    crypto_hash_sha256_final(&state, sum);
-    buf_printf(&u->sums, "%s  %s\n", sodium_bin2hex(hex, sizeof hex, sum, sizeof sum), name);
+        rc = sum_take(u, fd, name, size);
     if (fd >= 0 && close(fd) != 0 && !rc)
         rc = backup_fail(u->why, SHEP_E_IO, "cannot write %s: %s", path, strerror(errno));
     free(path);
@@ -136,16 +146,20 @@ static int about_check(struct unpacking *u)
     u->about = json_load_file(path, JSON_REJECT_DUPLICATES, NULL);
     free(path);
     const json_t *format = json_object_get(u->about, "format");
-    const char *version = json_string_value(json_object_get(u->about, "version"));
-    if (!json_is_integer(format) || json_integer_value(format) < 1 || !version ||
+    if (!json_is_integer(format) || json_integer_value(format) < 1 ||
+        !json_is_string(json_object_get(u->about, "version")) ||
         !json_is_integer(json_object_get(u->about, "made_at_ms")))
         return broken(u, "it does not say what it is");
-    if (json_integer_value(format) > BACKUP_FORMAT)
-        return backup_fail(u->why, SHEP_E_UNSUPPORTED,
-                           "%s was made by a newer Shepherd (%.32s); this is " SHEP_VERSION
-                           ": install the newer one first",
-                           u->file, version);
+    u->newer = json_integer_value(format) > BACKUP_FORMAT;
     return 0;
+}
+
+static int newer(struct unpacking *u)
+{
+    return backup_fail(u->why, SHEP_E_UNSUPPORTED,
+                       "%s was made by a newer Shepherd (%.32s); this is " SHEP_VERSION
+                       ": install the newer one first",
+                       u->file, json_string_value(json_object_get(u->about, "version")));
 }
 
 static int sums_check(struct unpacking *u, int64_t size)
@@ -161,6 +175,17 @@ static int sums_check(struct unpacking *u, int64_t size)
 
 /* ---- the way through ---- */
 
+/* What a newer Shepherd keeps behind the first we do not know. It is only looked through. */
+static int newer_take(struct unpacking *u, const char *name, int64_t size)
+{
+    struct part_name part;
+    if (!name || strlen(name) > NAME_BYTES_MAX || ++u->n_files > FILES_MAX + 16)
+        return broken(u, "it holds too many files, or a name that is too long");
+    if (part_name_parse(name, &part) && part.part == PART_SUMS && size <= part.max_bytes)
+        return sums_check(u, size);
+    return sum_take(u, -1, name, size);
+}
+
 static int entry_take(struct unpacking *u, struct archive_entry *entry)
 {
     struct part_name part;
@@ -168,6 +193,8 @@ static int entry_take(struct unpacking *u, struct archive_entry *entry)
     int64_t size = archive_entry_size(entry);
     if (u->whole)
         return broken(u, "something follows its end");
+    if (u->newer)
+        return newer_take(u, name, size);
     if (!part_name_parse(name, &part))
         return broken(u, "it holds a file with a name that no backup has");
     if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) ||
@@ -259,7 +286,7 @@ static int unpack(struct unpacking *u, int fd)
         return backup_fail(u->why, SHEP_E_IO, "cannot make %s: %s", u->into, strerror(errno));
     int rc = archive_take(u, fd);
     if (!rc)
-        rc = database_check(u);
+        rc = u->newer ? newer(u) : database_check(u);
     if (!rc)
         about_add(u);
     else

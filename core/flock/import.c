@@ -310,12 +310,7 @@ static void import_address(struct import *import, const json_t *row)
 
 /* ---- strays: boards that were seen and belong to nobody yet ---- */
 
-static void collect_device(const struct store_device *device, void *arg)
-{
-    json_object_set_new(arg, device->key, json_true());
-}
-
-static void import_stray(struct import *import, const json_t *row, json_t *known)
+static void import_stray(struct import *import, const json_t *row)
 {
     char key[ID_KEY_MAX];
     const char *serial = field(row, "serial_number"), *vendor = field(row, "vendor_id"),
@@ -323,10 +318,6 @@ static void import_stray(struct import *import, const json_t *row, json_t *known
     if (!device_key(row, serial, vendor, product, key)) {
         note(import, "an unconfigured device without port, serial number or MAC: left out");
         count(import, "strays", "left_out");
-        return;
-    }
-    if (json_object_get(known, key) || owner_of(import->flock, key, "")) {
-        count(import, "strays", "same");
         return;
     }
     struct shep_found found = {.size = sizeof found,
@@ -337,9 +328,9 @@ static void import_stray(struct import *import, const json_t *row, json_t *known
                                .vendor_id = vendor,
                                .product_id = product,
                                .mac = field(row, "mac_address")};
-    store_device_put(import->flock->store, &found, 0, false);
-    json_object_set_new(known, key, json_true());
-    count(import, "strays", "added");
+    bool is_new = !owner_of(import->flock, key, "") &&
+                  plugins_device_remember(import->flock->plugins, &found);
+    count(import, "strays", is_new ? "added" : "same");
 }
 
 /* ---- summary: the best share of a miner's life ---- */
@@ -430,19 +421,6 @@ static void each(struct import *import, const char *list,
     }
 }
 
-static void import_strays(struct import *import)
-{
-    size_t i;
-    json_t *row, *known = json_object();
-    if (store_devices_each(import->flock->store, collect_device, known) != 0)
-        note(import, "the known devices cannot be read; unconfigured ones may be listed twice");
-    json_array_foreach(json_object_get(import->plan, "strays"), i, row)
-    {
-        import_stray(import, row, known);
-    }
-    json_decref(known);
-}
-
 json_t *flock_import(struct flock *flock, const json_t *plan, bool by_admin)
 {
     static const char *const kinds[] = {"miners", "pools", "addresses", "strays", "summary"};
@@ -460,7 +438,7 @@ json_t *flock_import(struct flock *flock, const json_t *plan, bool by_admin)
     each(&import, "miners", import_miner);
     each(&import, "pools", import_pool);
     each(&import, "addresses", import_address);
-    import_strays(&import);
+    each(&import, "strays", import_stray);
     each(&import, "summary", import_summary);
     json_object_set_new(import.counts, "notes", import.notes);
     payout_publish(flock);

@@ -75,6 +75,17 @@ static int store_pool(struct flock *flock, json_t *row, char why[FLOCK_WHY_MAX])
     return 0;
 }
 
+/* Takes row, a copy of one that is in the list. */
+static int set_active(struct flock *flock, json_t *row, int active, char why[FLOCK_WHY_MAX])
+{
+    if (json_integer_value(json_object_get(row, "is_active")) == active) {
+        json_decref(row);
+        return 0;
+    }
+    json_object_set_new(row, "is_active", json_integer(active));
+    return store_pool(flock, row, why);
+}
+
 int flock_pool_put(struct flock *flock, int64_t id, const json_t *fields, int64_t *id_out,
                    char why[FLOCK_WHY_MAX])
 {
@@ -107,17 +118,13 @@ int flock_pool_activate(struct flock *flock, int64_t id, char why[FLOCK_WHY_MAX]
     json_t *row;
     if (!row_by_id(flock->pools, id))
         return refuse(SHEP_E_GONE, why, "Pool not found.");
+    int rc = set_active(flock, json_copy(row_by_id(flock->pools, id)), 1, why);
     json_array_foreach(flock->pools, i, row)
     {
-        json_int_t active = row_id(row) == id;
-        if (json_integer_value(json_object_get(row, "is_active")) == active)
-            continue;
-        json_object_set_new(row, "is_active", json_integer(active));
-        if (store_row_put(flock->store, TABLE_POOLS, row) != 0)
-            return refuse(SHEP_E_CONFIG, why, "the pool cannot be stored");
+        if (!rc && row_id(row) != id)
+            rc = set_active(flock, json_copy(row), 0, why);
     }
-    flock_touch(flock);
-    return 0;
+    return rc;
 }
 
 int flock_pool_delete(struct flock *flock, int64_t id, char why[FLOCK_WHY_MAX])

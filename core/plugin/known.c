@@ -152,6 +152,20 @@ void known_put(struct plugins *plugins, const char *key, const struct found *fou
     store_device_put(plugins->env.store, &out, miner_id, present);
 }
 
+bool plugins_device_remember(struct plugins *plugins, const struct shep_found *found)
+{
+    if (known_find(plugins, found->key))
+        return false;
+    make_room(plugins);
+    struct known *row = row_new(plugins, found->key);
+    row->seen_ms = clock_wall_ms();
+    set_text(&row->port_path, found->port_path);
+    set_text(&row->vid, found->vendor_id);
+    set_text(&row->pid, found->product_id);
+    store_device_put(plugins->env.store, found, 0, false);
+    return true;
+}
+
 void known_claim(struct plugins *plugins, const char *key, const struct member *member)
 {
     struct known *row = known_find(plugins, key);

@@ -100,7 +100,7 @@ enum rec_class {
     CLASS_LINE,      /* dropped first */
     CLASS_DATA,      /* summaries, roll-ups, devices: have a reserve */
     CLASS_KEPT,      /* events, settings: have a reserve of their own */
-    CLASS_NEVER_FULL /* miners: there are only so many, and all else refers to them */
+    CLASS_NEVER_FULL /* miners, users, tokens, what is taken out: there are only so many */
 };
 
 enum job_type { JOB_FOLD, JOB_DROP };

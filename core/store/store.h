@@ -99,9 +99,10 @@ enum store_table {
 /* A row by its columns; "id" (over 0) is required, what is left out becomes NULL or its default; a
  * name that is no column, a value of another kind, or none where one is needed, is SHEP_E_BUG. The
  * same id again replaces. TABLE_AUDIT: ids rise, else SHEP_E_BUG. SHEP_E_LIMIT: over 256 KiB, or
- * the disk has been full for so long that even these wait no more. */
+ * the disk has been full for so long that even these wait no more, but TABLE_USERS and
+ * TABLE_TOKENS. */
 int store_row_put(struct store *store, enum store_table table, const json_t *row);
-/* SHEP_E_BUG: TABLE_AUDIT. SHEP_E_LIMIT as above. */
+/* SHEP_E_BUG: TABLE_AUDIT. */
 int store_row_delete(struct store *store, enum store_table table, int64_t id);
 typedef void (*store_row_fn)(const json_t *row, void *arg);
 /* In order of id; of TABLE_AUDIT the newest 1,000. Blocks: start-up only. */

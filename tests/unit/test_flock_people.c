@@ -596,7 +596,9 @@ static const char plan_text[] =
     "{\"id\":3,\"miner_id\":null},{\"id\":4,\"miner_id\":\"NOWHERE\"}],"
     "\"pools\":[{\"pool_name\":\"p\",\"pool_url\":\"a.b\",\"pool_port\":\"1\",\"is_active\":1},{}],"
     "\"addresses\":[{\"coin_ticker\":\"BTC\",\"address\":\"" GOOD "\"},{\"address\":\"x\"}],"
-    "\"strays\":[],\"summary\":[{\"miner_id\":2,\"Best difficulty\":\"2.5K\"}],\"notes\":[\"n\"]}";
+    "\"strays\":[{\"serial_number\":\"S1\",\"vendor_id\":\"303a\",\"product_id\":\"1001\",\"port_"
+    "path\":\"1-2\"},{}],"
+    "\"summary\":[{\"miner_id\":2,\"Best difficulty\":\"2.5K\"}],\"notes\":[\"n\"]}";
 
 static json_int_t counted(const json_t *counts, const char *what, const char *how)
 {
@@ -611,6 +613,8 @@ static void twice_is_once(void **state)
     assert_int_equal(counted(counts, "addresses", "added"), 1);
     assert_int_equal(counted(counts, "addresses", "left_out"), 1);
     assert_int_equal(counted(counts, "summary", "added"), 1);
+    assert_int_equal(counted(counts, "strays", "added"), 1);
+    assert_int_equal(counted(counts, "strays", "left_out"), 1);
     assert_int_equal(counted(counts, "miners", "left_out"), 2);
     json_decref(counts);
     int64_t at_ms;

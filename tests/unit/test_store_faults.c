@@ -152,6 +152,47 @@ static void full_disk_at_close_ends_in_time(void **state)
     fix_open(fix); /* the writer did end and gave the lock back */
 }
 
+static int put_row(struct fix *fix, enum store_table table, const char *text)
+{
+    json_t *row = json_loads(text, 0, NULL);
+    int err = store_row_put(fix->store, table, row);
+    json_decref(row);
+    return err;
+}
+
+/* The disk was full for days and the queue is, too: who is let in, who no more, and what was taken
+ * out wait all the same. */
+static void full_queue_takes_whom_to_let_in(void **state)
+{
+    struct fix *fix = *state;
+    char setting[2000];
+    fix->conf.queue_bytes = 64 * 1024;
+    fix_open(fix);
+    assert_int_equal(put_row(fix, TABLE_POOLS,
+                             "{\"id\":1,\"pool_name\":\"A\",\"pool_url\":\"a.org\","
+                             "\"pool_port\":3333,\"pool_user\":\"x\"}"),
+                     0);
+    flush(fix);
+    fault = FULL;
+    int n = 0, err = 0;
+    for (; n < 1000 && !err; n++) {
+        snprintf(setting, sizeof setting, "{\"id\":%d,\"name\":\"n%d\",\"value\":\"%01000d\"}",
+                 n + 1, n + 1, 0);
+        err = put_row(fix, TABLE_SETTINGS, setting);
+    }
+    assert_int_equal(err, SHEP_E_LIMIT);
+    assert_int_equal(put_row(fix, TABLE_USERS,
+                             "{\"id\":1,\"name\":\"eve\",\"role\":\"viewer\","
+                             "\"password_hash\":\"$\",\"created_at_ms\":1}"),
+                     0);
+    assert_int_equal(store_row_delete(fix->store, TABLE_POOLS, 1), 0);
+    fault = NONE;
+    flush(fix);
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM users"), 1);
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM pools"), 0);
+    assert_int_equal(sql_int(fix, "SELECT count(*) FROM settings"), n - 1);
+}
+
 /* Fail the Nth write or sync, for N = 1, 2 … until a run meets no failure. */
 static void fail_each(struct fix *fix, enum fault kind)
 {
@@ -551,6 +592,7 @@ int main(int argc, char **argv)
         TEST(full_disk_degrades_and_recovers),
         TEST(who_listens_tells_the_events),
         TEST(full_disk_at_close_ends_in_time),
+        TEST(full_queue_takes_whom_to_let_in),
         TEST(every_failed_write_is_made_good),
         TEST(no_line_is_twice_after_a_late_error),
         TEST(commit_that_happened_is_not_repeated),
