@@ -117,8 +117,8 @@ int plugins_found_accept(struct plugins *plugins, const char *key, const json_t 
 /* "This board is that miner": the answer to a doubt, and how a miner gets another way in. What was
  * heard from it as a stranger is merged into the miner. 0; SHEP_E_GONE, SHEP_E_UNSUPPORTED. */
 int plugins_found_assign(struct plugins *plugins, const char *key, const char *miner_name);
-/* A board that was seen elsewhere, as another program's database tells, is known as nobody's. Key as
- * in plugin/identity.h. false: it is known already. */
+/* A board that was seen elsewhere, as another program's database tells, is known as nobody's. Key
+ * as in plugin/identity.h. false: it is known already. */
 bool plugins_device_remember(struct plugins *plugins, const struct shep_found *found);
 /* After plugins_prepare(), before plugins_start(): what was known when the daemon ended. */
 void plugins_found_restore(struct plugins *plugins);
