@@ -182,6 +182,19 @@ def rewrite(file, out, change):
     return out
 
 
+def signed(name, content):
+    """A change for rewrite(): one file through content(bytes), and checksums that fit."""
+    digests = []
+
+    def change(member, old):
+        new = content(old) if member.name == name else old
+        if member.name == "shepherd-backup.sha256":
+            new = "".join(digests).encode()
+        digests.append(f"{hashlib.sha256(new).hexdigest()}  {member.name}\n")
+        return [(member, new)]
+    return change
+
+
 @pytest.fixture
 def stopped(daemon, ports):
     d = make(daemon, ports)
@@ -205,6 +218,7 @@ def test_hostile_archives(stopped, tmp_path):
     def replace(name, content):
         return lambda member, old: [(member, content if member.name == name else old)]
 
+    later = b'{"format":2,"version":"9.9","made_at_ms":1}'
     hostile = {
         "up": (65, add("../../outside")), "absolute": (65, add(str(tmp_path / "outside"))),
         "view up": (65, add("views/0/../../../outside")),
@@ -212,7 +226,8 @@ def test_hostile_archives(stopped, tmp_path):
         "hard link": (65, add("views/0/hard", tarfile.LNKTYPE, "shepherd.db")),
         "device": (65, add("views/0/null", tarfile.CHRTYPE)), "twice": (65, add("shepherd.db")),
         "one more": (65, add("views/0/new.html")),  # not in the checksums
-        "newer": (78, replace("shepherd-backup.json", b'{"format":2,"version":"9.9","made_at_ms":1}')),
+        "newer": (78, signed("shepherd-backup.json", lambda old: later)),
+        "damaged, so that it looks newer": (65, replace("shepherd-backup.json", later)),
         "not ours": (65, replace("shepherd-backup.json", b"{}")),
         "other password": (65, replace("admin_password", b"$argon2id$evil")),
         "no database": (65, replace("shepherd.db", b"")),
@@ -231,25 +246,14 @@ def test_a_damaged_database_inside(stopped, tmp_path):
     d, file = stopped
     before = everything(d.directory)
 
-    def signed(content):
-        digests = []
-
-        def change(member, old):
-            new = content(old) if member.name == "shepherd.db" else old
-            if member.name == "shepherd-backup.sha256":
-                new = "".join(digests).encode()
-            digests.append(f"{hashlib.sha256(new).hexdigest()}  {member.name}\n")
-            return [(member, new)]
-        return change
-
-    assert restore(rewrite(file, tmp_path / "same.tar.gz", signed(bytes)), d.directory, "--check")[0] == 0
+    assert restore(rewrite(file, tmp_path / "same.tar.gz", signed("shepherd.db", bytes)), d.directory, "--check")[0] == 0
     for what, content in {"noise": lambda db: db[:2048] + os.urandom(2048) + db[4096:], "short": lambda db: db[:-1024],
                           "text": lambda db: b"x" * 5000, "other": other_database}.items():
-        bad = rewrite(file, tmp_path / "bad.tar.gz", signed(content))
+        bad = rewrite(file, tmp_path / "bad.tar.gz", signed("shepherd.db", content))
         code, out, err = restore(bad, d.directory)
         assert (code, out) == (65, ""), (what, err)
         assert "database" in err and everything(d.directory) == before, what
-    bad = rewrite(file, tmp_path / "bad.tar.gz", signed(lambda db: db[:60] + (999).to_bytes(4, "big") + db[64:]))
+    bad = rewrite(file, tmp_path / "bad.tar.gz", signed("shepherd.db", lambda db: db[:60] + (999).to_bytes(4, "big") + db[64:]))
     assert restore(bad, d.directory)[0] == 78
     assert everything(d.directory) == before
 
