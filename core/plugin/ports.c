@@ -13,8 +13,10 @@ enum {
      */
     MANY_PORTS = 5,
     MANY_WITHIN_MS = 1000,
-    BACK_WITHIN_MS = 10000, /* hubs and boards are up again by then; who is not stays offline */
-    FLAPS_MAX = 5,          /* more than this within FLAPS_WITHIN_MS is flapping */
+    BACK_WITHIN_MS = 10000, /* hubs and boards are up again by then; who is not stays offline. From
+                               the last that came: forty are opened one after the other */
+    BACK_AT_MOST_MS = 120000, /* from the first, however many flap */
+    FLAPS_MAX = 5,            /* more than this within FLAPS_WITHIN_MS is flapping */
     FLAPS_WITHIN_MS = 60000,
     FLAPS_PATIENT = 3, /* so often it is opened at once: people try plugs, boards start again */
     WAIT_FIRST_MS = 1000,
@@ -50,6 +52,7 @@ struct ports {
     bool many, many_told; /* a ports.lost is being counted, was told */
     int64_t last_ms;      /* when the last one of many went */
     int64_t back_ms;      /* when the first came back; 0: none did */
+    int64_t back_last_ms; /* when the last did */
 };
 
 static void on_tick(void *arg)
@@ -151,6 +154,13 @@ static size_t count(const struct ports *ports, enum state state, bool untold)
     return n;
 }
 
+static void count_back(struct ports *ports, int64_t now_ms)
+{
+    if (!ports->back_ms)
+        ports->back_ms = now_ms;
+    ports->back_last_ms = now_ms;
+}
+
 static void look_for_many(struct ports *ports, int64_t now_ms)
 {
     bool counting = ports->many && !ports->many_told;
@@ -164,8 +174,8 @@ static void look_for_many(struct ports *ports, int64_t now_ms)
         if (port->state != GOING || now_ms - port->at_ms > MANY_WITHIN_MS)
             continue;
         port->state = port->again ? BACK : LOST;
-        if (port->again && !ports->back_ms)
-            ports->back_ms = now_ms;
+        if (port->again)
+            count_back(ports, now_ms);
         port->told_lost = false;
         port->lost_waits = port->found_waits = false;
     }
@@ -244,7 +254,8 @@ static void tick_many(struct ports *ports, int64_t now_ms)
         tell_lost(ports);
     if (!ports->many || !ports->many_told || !ports->back_ms)
         return;
-    if (count(ports, LOST, false) == 0 || now_ms - ports->back_ms >= BACK_WITHIN_MS)
+    if (count(ports, LOST, false) == 0 || now_ms - ports->back_last_ms >= BACK_WITHIN_MS ||
+        now_ms - ports->back_ms >= BACK_AT_MOST_MS)
         tell_back(ports);
 }
 
@@ -367,8 +378,7 @@ void ports_came(struct found *found)
         return;
     if (port->state == LOST) {
         port->state = BACK;
-        if (!plugins->ports->back_ms)
-            plugins->ports->back_ms = clock_mono_ms();
+        count_back(plugins->ports, clock_mono_ms());
         ports_watch(plugins);
     }
     hush(port, found); /* that it is up again is told with the others */

@@ -111,6 +111,54 @@ static void who_does_not_come_back_is_counted(void **state)
     assert_int_equal(events_of("link.up"), 2);
 }
 
+static void open_again(unsigned i)
+{
+    char path[32];
+    snprintf(path, sizeof path, "/dev/ttyUSB%u", i);
+    link_up(path);
+}
+
+/* A slow machine opens a hundred in half a minute. They are told together all the same. */
+static void who_comes_back_slowly_is_told_with_the_others(void **state)
+{
+    start();
+    plug_hub(6, false);
+    forget_events();
+    unplug_hub(6);
+    advance(1500);
+    t.connects = false;
+    plug_hub(6, false);
+    for (unsigned i = 0; i < 6; i++) {
+        assert_int_equal(events_of("ports.back"), 0);
+        open_again(i);
+        advance(9000);
+    }
+    assert_non_null(strstr(t.events, "6 of 6"));
+    assert_int_equal(events_of("link."), 0);
+}
+
+/* One that comes and goes keeps nobody waiting for ever. */
+static void one_that_flaps_does_not_hold_up_the_others(void **state)
+{
+    start();
+    plug_hub(6, false);
+    forget_events();
+    unplug_hub(6);
+    advance(1500);
+    t.connects = false;
+    plug_hub(5, false);
+    for (unsigned i = 0; i < 23; i++) {
+        open_again(0);
+        advance(2500);
+        hang_up("/dev/ttyUSB0");
+        advance(2500);
+    }
+    assert_int_equal(events_of("ports.back"), 0);
+    open_again(0);
+    advance(6000);
+    assert_int_equal(events_of("ports.back"), 1);
+}
+
 static void back_is_who_is_open(void **state)
 {
     start();
@@ -122,11 +170,8 @@ static void back_is_who_is_open(void **state)
     plug_hub(6, false);
     advance(500);
     assert_int_equal(events_of("ports.back"), 0);
-    for (unsigned i = 0; i < 6; i++) {
-        char path[32];
-        snprintf(path, sizeof path, "/dev/ttyUSB%u", i);
-        link_up(path);
-    }
+    for (unsigned i = 0; i < 6; i++)
+        open_again(i);
     advance(500);
     assert_non_null(strstr(t.events, "6 of 6"));
     assert_int_equal(events_of("link."), 0);
@@ -215,10 +260,16 @@ static void a_quick_replug_is_told_as_two(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(who_moved_during_a_brown_out_is_told), TEST(forty_at_once_and_back_in_another_order),
-        TEST(who_does_not_come_back_is_counted),    TEST(back_is_who_is_open),
-        TEST(who_came_back_before_the_others_went), TEST(four_are_not_many),
-        TEST(a_port_that_flaps_is_told_once),       TEST(a_hang_up_and_a_removal_are_one),
+        TEST(who_moved_during_a_brown_out_is_told),
+        TEST(forty_at_once_and_back_in_another_order),
+        TEST(who_does_not_come_back_is_counted),
+        TEST(who_comes_back_slowly_is_told_with_the_others),
+        TEST(one_that_flaps_does_not_hold_up_the_others),
+        TEST(back_is_who_is_open),
+        TEST(who_came_back_before_the_others_went),
+        TEST(four_are_not_many),
+        TEST(a_port_that_flaps_is_told_once),
+        TEST(a_hang_up_and_a_removal_are_one),
         TEST(a_quick_replug_is_told_as_two),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
