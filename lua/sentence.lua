@@ -26,6 +26,7 @@ translate("You are logged out.")
 translate("Your password is changed.")
 translate("You may look here, but not change this.")
 translate("An admin has to do this.")
+translate("This is the last admin: make another one first, or set the admin's password with `shepherd passwd`.")
 translate("This form has no valid token (csrf): open its page again.")
 
 -- What is plugged in

@@ -59,9 +59,12 @@ bool access_has_admin(const struct access *access);
  * admin, or it is too old. Who shows it: the log, /setup seen from this host. */
 const char *access_setup_code(struct access *access);
 
+/* What is said to who would delete the last admin, or take that role away: SHEP_E_BUSY. */
+extern const char access_last_admin[];
+
 /* ---- changes: done is called once, on the loop, later. err: 0; SHEP_E_LIMIT (too many tries: wait
  * retry_after_s), SHEP_E_CONFIG (message for people says what to mend: wrong password, name taken,
- * password too short …), SHEP_E_GONE. ---- */
+ * password too short …), SHEP_E_GONE, SHEP_E_BUSY (the last admin). ---- */
 struct access_result {
     int err;
     const char *message;
@@ -84,7 +87,7 @@ void access_user_put(struct access *access, const struct access_grant *by, const
                      const char *name, const char *role, const char *password, access_done_fn done,
                      void *arg); /* password NULL: stays */
 int access_user_delete(struct access *access, const struct access_grant *by, const char *peer,
-                       int64_t user_id); /* ends its sessions */
+                       int64_t user_id); /* ends its sessions; SHEP_E_BUSY: the last admin */
 void access_token_add(struct access *access, const struct access_grant *by, const char *peer,
                       const char *name, const char *role, access_done_fn done, void *arg);
 int access_token_delete(struct access *access, const struct access_grant *by, const char *peer,

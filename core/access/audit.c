@@ -1,14 +1,17 @@
 /* The audit table: one row for each change that somebody made, for ever. Thread: loop. */
 #include "access/internal.h"
 
-enum { AUDIT_TEXT_MAX = 2048 }; /* bytes of old and new: an address list has 500 */
+enum {
+    AUDIT_TEXT_MAX = 2048,  /* bytes of old and new: an address list has 500 */
+    AUDIT_SUBJECT_MAX = 256 /* a name has 64, a key of a device 191; rows are kept for ever */
+};
 
-static json_t *text_or_null(const char *text)
+static json_t *text_or_null(const char *text, size_t max)
 {
-    char cut[AUDIT_TEXT_MAX];
+    char cut[AUDIT_TEXT_MAX + 1];
     if (!text)
         return json_null();
-    str_copy(cut, sizeof cut, text, strlen(text));
+    str_copy(cut, max + 1, text, strlen(text));
     json_t *json = json_string(cut);
     return json ? json : json_string("(not UTF-8)");
 }
@@ -16,12 +19,13 @@ static json_t *text_or_null(const char *text)
 static void audit_put(struct access *access, const char *who, const char *peer, const char *action,
                       const char *subject, const char *old_text, const char *new_text)
 {
-    json_t *row = json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
-                            (json_int_t)access_id_next(access, TABLE_AUDIT), "at_ms",
-                            (json_int_t)clock_wall_ms(), "who",
-                            text_or_null(who && *who ? who : "nobody"), "peer", text_or_null(peer),
-                            "action", text_or_null(action), "subject", text_or_null(subject), "old",
-                            text_or_null(old_text), "new", text_or_null(new_text));
+    json_t *row = json_pack(
+        "{s:I, s:I, s:o, s:o, s:o, s:o, s:o, s:o}", "id",
+        (json_int_t)access_id_next(access, TABLE_AUDIT), "at_ms", (json_int_t)clock_wall_ms(),
+        "who", text_or_null(who && *who ? who : "nobody", AUDIT_SUBJECT_MAX), "peer",
+        text_or_null(peer, AUDIT_SUBJECT_MAX), "action", text_or_null(action, AUDIT_SUBJECT_MAX),
+        "subject", text_or_null(subject, AUDIT_SUBJECT_MAX), "old",
+        text_or_null(old_text, AUDIT_TEXT_MAX), "new", text_or_null(new_text, AUDIT_TEXT_MAX));
     if (store_row_put(access->store, TABLE_AUDIT, row) != 0)
         log_error("access", "the audit of %s was not taken by the store", action);
     json_decref(row);

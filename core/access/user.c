@@ -19,6 +19,28 @@ struct user *user_by_name(const struct access *access, const char *name)
     return NULL;
 }
 
+const char access_last_admin[] =
+    "This is the last admin: make another one first, or set the admin's password with `shepherd "
+    "passwd`.";
+
+/* Without anybody who can log in as admin, /setup would open at the next start, for whoever comes
+ * first. A file admin_password that cannot be read lets nobody in. */
+static bool is_last_admin(struct access *access, const struct user *user)
+{
+    admin_look(access, true, 0);
+    if (user->role != ROLE_ADMIN || access->admin_hash[0])
+        return false;
+    for (size_t i = 0; i < access->n_users; i++)
+        if (&access->users[i] != user && access->users[i].role == ROLE_ADMIN)
+            return false;
+    return true;
+}
+
+static bool would_be_none(struct access *access, const struct user *user, enum access_role role)
+{
+    return user && role != ROLE_ADMIN && is_last_admin(access, user);
+}
+
 static void user_put(struct access *access, const struct user *user)
 {
     json_t *row = json_pack("{s:I, s:s, s:s, s:s, s:I}", "id", (json_int_t)user->id, "name",
@@ -78,6 +100,8 @@ void access_user_put(struct access *access, const struct access_grant *by, const
     bool is_admin = strcasecmp(name, "admin") == 0;
     if (problem) {
         access_answer_later(access, done, arg, SHEP_E_CONFIG, problem, 0);
+    } else if (would_be_none(access, known, (enum access_role)access_role_by_name(role))) {
+        access_answer_later(access, done, arg, SHEP_E_BUSY, access_last_admin, 0);
     } else if (password) {
         struct job *job = password_job_new(access, is_admin ? JOB_ADMIN_PASSWORD : JOB_USER, peer,
                                            password, done, arg);
@@ -137,6 +161,10 @@ void user_job_landed(struct access *access, struct job *job)
                       "The user was deleted or changed meanwhile: look again.");
         return;
     }
+    if (would_be_none(access, user, job->role)) { /* the other one went while this was hashed */
+        access_answer(job->done, job->arg, SHEP_E_BUSY, access_last_admin);
+        return;
+    }
     const char *old_role = user ? access_role_name(user->role) : NULL;
     if (!user)
         user = user_make(access, job->user);
@@ -158,6 +186,8 @@ int access_user_delete(struct access *access, const struct access_grant *by, con
     struct user *user = user_by_id(access, user_id);
     if (!user)
         return user_id == 0 ? SHEP_E_UNSUPPORTED : SHEP_E_GONE; /* 0: the admin is no row */
+    if (is_last_admin(access, user))
+        return SHEP_E_BUSY;
     access_audit(access, by, peer, "user.delete", user->name, access_role_name(user->role), NULL);
     sessions_end_of(access, user_id, 0);
     store_row_delete(access->store, TABLE_USERS, user_id);

@@ -56,6 +56,7 @@ static void user_delete_now(struct ask *ask)
     ask->changed = rc == 0;
     ask_answer(ask, rc,
                rc == 0                    ? "The user is deleted."
+               : rc == SHEP_E_BUSY        ? access_last_admin
                : rc == SHEP_E_UNSUPPORTED ? "The user admin stays."
                                           : "User not found.",
                NULL);

@@ -47,6 +47,7 @@ return {
     ["Acknowledge the alarm"] = "Alarm bestätigen",
     ["Acknowledge: %s"] = "Bestätigen: %s",
     ["Active"] = "Aktiv",
+    ["This is the last admin: make another one first, or set the admin's password with `shepherd passwd`."] = "Das ist der letzte Admin: zuerst einen anderen anlegen oder mit `shepherd passwd` das Passwort des Admins setzen.",
     ["active"] = "aktiv",
     ["Active pool has been updated."] = "Der aktive Pool ist ein anderer.",
     ["Add"] = "Hinzufügen",

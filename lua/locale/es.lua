@@ -47,6 +47,7 @@ return {
     ["Acknowledge the alarm"] = "Confirmar la alarma",
     ["Acknowledge: %s"] = "Confirmar: %s",
     ["Active"] = "Activo",
+    ["This is the last admin: make another one first, or set the admin's password with `shepherd passwd`."] = "Es el último admin: crea antes otro, o pon la contraseña del admin con `shepherd passwd`.",
     ["active"] = "activo",
     ["Active pool has been updated."] = "El pool activo es otro.",
     ["Add"] = "Añadir",

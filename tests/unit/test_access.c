@@ -326,6 +326,31 @@ static void test_deleted_user_is_out(void **state)
     assert_int_equal(rows("SELECT count(*) FROM sessions"), 0);
 }
 
+/* Else /setup would open for whoever comes first. */
+static void test_the_last_admin_stays(void **state)
+{
+    put_user("eve", "admin", "long enough");
+    put_user("bob", "admin", "long enough");
+    int64_t eve = user_by_name(a, "eve")->id, bob = user_by_name(a, "bob")->id;
+    struct got one = {0}, two = {0}; /* both at once: one of them stays */
+    access_user_put(a, &by_admin, "192.168.1.7", "eve", "viewer", "long enough", on_done, &one);
+    access_user_put(a, &by_admin, "192.168.1.7", "bob", "viewer", "long enough", on_done, &two);
+    WAIT_FOR(&f, one.n == 1 && two.n == 1);
+    assert_int_equal(one.err, 0);
+    assert_int_equal(two.err, SHEP_E_BUSY);
+    assert_non_null(strstr(two.message, "last admin"));
+    assert_int_equal(access_user_delete(a, &by_admin, "192.168.1.7", bob), SHEP_E_BUSY);
+    assert_int_equal(put_user("bob", "operator", NULL).err, SHEP_E_BUSY);
+    assert_int_equal(put_user("bob", "operator", "another one").err, SHEP_E_BUSY);
+    assert_int_equal(put_user("bob", "admin", "another one").err, 0);
+    assert_int_equal(access_user_delete(a, &by_admin, "192.168.1.7", eve), 0);
+    assert_int_equal(login("bob", "another one").grant.role, ROLE_ADMIN);
+    restart();
+    assert_null(access_setup_code(a));
+    set_admin("correct horse"); /* another way in */
+    assert_int_equal(access_user_delete(a, &by_admin, "192.168.1.7", bob), 0);
+}
+
 /* While the worker hashes, the user is deleted: nobody comes in. */
 static void test_deleted_while_logging_in(void **state)
 {
@@ -590,9 +615,11 @@ static void test_audit(void **state)
                           "'bc1qold' AND length(new) BETWEEN 2000 AND 2048 AND at_ms > 0"),
                      1);
     assert_int_equal(rows("SELECT count(*) FROM audit WHERE who = 'nobody' AND old IS NULL"), 1);
+    access_audit(a, &by_admin, "192.168.1.7", "long", text, NULL, NULL);
+    assert_int_equal(rows("SELECT length(subject) FROM audit WHERE action = 'long'"), 256);
     restart();
     access_audit(a, &by_admin, "192.168.1.7", "again", NULL, NULL, NULL); /* an id of its own */
-    assert_int_equal(rows("SELECT count(*) FROM audit"), 3);
+    assert_int_equal(rows("SELECT count(*) FROM audit"), 4);
 }
 
 static void test_failures_are_bounded_in_the_audit(void **state)
@@ -677,6 +704,7 @@ int main(void)
         TEST(test_password_file_that_cannot_be_read),
         TEST(test_users),
         TEST(test_deleted_user_is_out),
+        TEST(test_the_last_admin_stays),
         TEST(test_deleted_while_logging_in),
         TEST(test_changed_while_changing_the_password),
         TEST(test_admin_password_in_the_browser),
