@@ -184,18 +184,15 @@ static int may_begin(const struct flock *flock, const struct miner *miner, char 
     return 0;
 }
 
-void flock_reset_capture(struct flock *flock, const char *device_key, int64_t id,
-                         flock_capture_fn done, void *arg)
+int flock_reset_capture(struct flock *flock, const char *device_key, int64_t id,
+                        flock_capture_fn done, void *arg, char why[FLOCK_WHY_MAX])
 {
     struct miner *miner = NULL;
-    char why[FLOCK_WHY_MAX] = "";
     int rc = find_miner(flock, device_key, id, &miner, why);
     if (!rc)
         rc = may_begin(flock, miner, why);
-    if (rc) {
-        done(rc, why, NULL, arg);
-        return;
-    }
+    if (rc)
+        return rc;
     struct capture *capture = shep_alloc(sizeof *capture);
     capture->flock = flock;
     capture->miner_id = miner_id(miner);
@@ -205,4 +202,5 @@ void flock_reset_capture(struct flock *flock, const char *device_key, int64_t id
     capture->arg = arg;
     LIST_INSERT_HEAD(&flock->captures, capture, link);
     capture->timer = loop_timer_new(flock->loop, &flock->owner, 0, LOOK_EVERY_MS, on_look, capture);
+    return 0;
 }

@@ -49,12 +49,13 @@ int flock_device_accept(struct flock *flock, const char *key, const json_t *fiel
 int flock_device_assign(struct flock *flock, const char *key, int64_t miner_id,
                         char why[FLOCK_WHY_MAX]);
 /* Boots the board (listening to it first if nobody does) and waits for its configuration line, at
- * most 30 s. done is called once, on the loop: err as above, or SHEP_E_LIMIT: it said nothing in
- * time; data: what is known of it by then: {"pool_url","wallet_address","version","mac_address",
- * "chipset","serial_number","firmware","worker","suggested_name"}, null where unknown. */
+ * most 30 s. Else than 0: nothing is begun, why says it. 0: done is called once, later, on the
+ * loop: err as above, or SHEP_E_LIMIT: it said nothing in time; data: what is known of it by then:
+ * {"pool_url","wallet_address","version","mac_address","chipset","serial_number","firmware",
+ * "worker","suggested_name"}, null where unknown. */
 typedef void (*flock_capture_fn)(int err, const char *message, const json_t *data, void *arg);
-void flock_reset_capture(struct flock *flock, const char *device_key, int64_t miner_id,
-                         flock_capture_fn done, void *arg);
+int flock_reset_capture(struct flock *flock, const char *device_key, int64_t miner_id,
+                        flock_capture_fn done, void *arg, char why[FLOCK_WHY_MAX]);
 
 /* ---- pools and addresses ---- */
 int flock_pool_put(struct flock *flock, int64_t id, const json_t *fields, int64_t *id_out,

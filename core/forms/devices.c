@@ -183,6 +183,19 @@ static void on_captured(int err, const char *message, const json_t *data, void *
     ask_answer(ask, err, message, extra);
 }
 
+/* Only what is there is written down: the audit is kept for ever. */
+void reset_begin(struct ask *ask, const char *key, int64_t id, flock_capture_fn done)
+{
+    char subject[32], why[FLOCK_WHY_MAX] = "";
+    int rc = flock_reset_capture(ask->forms->conf.flock, key, id, done, ask, why);
+    if (rc) {
+        done(rc, why, NULL, ask);
+        return;
+    }
+    snprintf(subject, sizeof subject, "miner %lld", (long long)id);
+    ask_audit(ask, "device.reset", id ? subject : key, NULL, NULL);
+}
+
 static void reset(struct ask *ask)
 {
     const char *key = ask_field(ask, "key");
@@ -191,10 +204,7 @@ static void reset(struct ask *ask)
         ask_answer(ask, SHEP_E_CONFIG, "key: which device?", NULL);
         return;
     }
-    char subject[32];
-    snprintf(subject, sizeof subject, "miner %lld", (long long)id);
-    ask_audit(ask, "device.reset", key ? key : subject, NULL, NULL);
-    flock_reset_capture(ask->forms->conf.flock, key, id, on_captured, ask);
+    reset_begin(ask, key, id, on_captured);
 }
 
 const struct form_route devices_routes[] = {

@@ -86,6 +86,9 @@ json_t *forms_text_json(const char *text); /* any bytes; NULL: null */
 /* What is audited changed something: sets ask->changed. */
 void ask_audit(struct ask *ask, const char *action, const char *subject, const char *old_text,
                const char *new_text);
+/* devices.c: boots a board, and audits that when there is one to boot. done answers, now or later.
+ */
+void reset_begin(struct ask *ask, const char *key, int64_t id, flock_capture_fn done);
 /* An object as people would read it, without anything that is named like a secret. Owned. */
 char *ask_words_dup(const json_t *object);
 /* Of an array of objects the one with that "id"; borrowed; NULL: none. */

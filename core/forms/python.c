@@ -275,9 +275,7 @@ static void action(struct ask *ask)
         return;
     }
     int64_t id = ask_number(ask, "miner_db_id");
-    ask_audit(ask, "device.reset", dev_path, NULL, NULL);
-    flock_reset_capture(ask->forms->conf.flock, device && !id ? text_of(device, "key") : NULL, id,
-                        on_captured, ask);
+    reset_begin(ask, device && !id ? text_of(device, "key") : NULL, id, on_captured);
     json_decref(device);
 }
 

@@ -226,6 +226,11 @@ def test_devices_that_are_not_there(daemon):
         assert api(d, f"/devices/{path}", key="usb:no:such:thing").status == 404, path
         assert api(d, f"/devices/{path}").status == 400, path
     assert api(d, "/devices/assign", key="usb:no:such:thing", miner_id=1).status == 404
+    # the audit is kept for ever: it has nothing of what is not there
+    assert api(d, "/devices/reset", key="usb:" + "x" * 1900).status == 404
+    assert api(d, "/miners/reset/999").status == 404
+    assert api(d, "/miners/action", action="reset_capture", dev_path="/dev/" + "x" * 1900, port_path="1-1").status in (400, 500)
+    assert d.rows("SELECT * FROM audit") == []
     answer = api(d, "/devices/accept", keys=["a:1", "b:2"]).json
     assert [row["key"] for row in answer["results"]] == ["a:1", "b:2"] and not answer["success"]
 
