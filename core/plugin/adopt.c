@@ -161,6 +161,7 @@ int plugins_found_ignore(struct plugins *plugins, const char *key, bool ignored)
     if (!found)
         return SHEP_E_GONE;
     struct member *owner = found->owner;
+    doubt_heard(found);
     topic_touch(plugins->env.topics, TOPIC_CONFIG);
     if (owner && owner->origin != MINER_FOUND) {
         doubt_answer(found);
@@ -218,6 +219,7 @@ int plugins_found_accept(struct plugins *plugins, const char *key, const json_t 
     json_decref(whole);
     if (err)
         return err;
+    doubt_heard(found);
     doubt_clear(found);
     if (!stranger)
         found_bind(found, member_by_name(plugins, name), ID_BY_WORD);
@@ -254,6 +256,7 @@ int plugins_found_assign(struct plugins *plugins, const char *key, const char *m
     if (found->ignored)
         plugins_found_ignore(plugins, key, false);
     struct member *before = found->owner;
+    doubt_heard(found);
     if (before == member)
         doubt_answer(found);
     push_out(member, found);

@@ -7,7 +7,13 @@
  * answer makes the board somebody's (adopt.c), and that is remembered as such. */
 #include "plugin/internal.h"
 
+#include "util/clock.h"
 #include "util/log.h"
+
+/* A board that is plugged in again and again, each time as another kind, asks the same each time:
+ * one event a day tells of it, until somebody answers. Events are kept; the question itself is
+ * shown in any case. */
+enum { TOLD_AGAIN_MS = 24 * 3600 * 1000 };
 
 /* No plugin can have this name. */
 static const char store_name[] = "core/answers";
@@ -80,6 +86,49 @@ void answers_restore(struct plugins *plugins)
         log_warn("plugins", "what was answered about boards cannot be read; it is asked again");
 }
 
+/* ---- who was told ---- */
+
+static const char *place_of(const struct found *found)
+{
+    return found->facts.place[0] ? found->facts.place : found->path;
+}
+
+static void told_drop(struct plugins *plugins, size_t i)
+{
+    plugins->told[i] = plugins->told[--plugins->n_told];
+}
+
+void doubt_heard(struct found *found)
+{
+    struct plugins *plugins = found->finder->plugins;
+    struct told here = {0};
+    str_copy(here.place, sizeof here.place, place_of(found), strlen(place_of(found)));
+    for (size_t i = plugins->n_told; i-- > 0;)
+        if (str_eq(plugins->told[i].place, here.place))
+            told_drop(plugins, i);
+}
+
+/* false: it was told today, or too much was. */
+static bool tell(struct found *found)
+{
+    struct plugins *plugins = found->finder->plugins;
+    struct told news = {
+        .doubt = found->doubt, .maybe_id = found->maybe_id, .at_ms = clock_mono_ms()};
+    str_copy(news.place, sizeof news.place, place_of(found), strlen(place_of(found)));
+    for (size_t i = plugins->n_told; i-- > 0;) {
+        const struct told *old = &plugins->told[i];
+        if (news.at_ms - old->at_ms >= TOLD_AGAIN_MS)
+            told_drop(plugins, i);
+        else if (old->doubt == news.doubt && old->maybe_id == news.maybe_id &&
+                 str_eq(old->place, news.place))
+            return false;
+    }
+    if (plugins->n_told == TOLD_MAX)
+        return false;
+    plugins->told[plugins->n_told++] = news;
+    return true;
+}
+
 /* ---- doubts ---- */
 
 void doubt_clear(struct found *found)
@@ -115,10 +164,12 @@ void doubt_set(struct found *found, enum id_doubt doubt, const struct member *ma
     found->maybe_id = maybe_id;
     found->question = question;
     found->doubt_text = id_clean_dup(text, sizeof text);
-    char *line = shep_asprintf("%s: %s", found->path, found->doubt_text);
-    log_warn("plugins", "which board is this? %s", line);
-    found_event(plugins, SHEP_EV_DOUBT, maybe, line);
-    free(line);
+    if (tell(found)) {
+        char *line = shep_asprintf("%s: %s", found->path, found->doubt_text);
+        log_warn("plugins", "which board is this? %s", line);
+        found_event(plugins, SHEP_EV_DOUBT, maybe, line);
+        free(line);
+    }
     topic_touch(plugins->env.topics, TOPIC_CONFIG);
 }
 

@@ -97,6 +97,14 @@ struct found {
     int64_t due_ms; /* monotonic; its port comes and goes, so it is opened then; 0: it was */
 };
 
+/* doubt.c: what people were told of by an event, and have not answered. */
+enum { TOLD_MAX = 256 /* as many as devices */ };
+struct told {
+    char place[ID_PLACE_MAX];
+    enum id_doubt doubt;
+    int64_t maybe_id, at_ms; /* monotonic */
+};
+
 struct ports; /* ports.c */
 
 struct plugins {
@@ -110,7 +118,9 @@ struct plugins {
     size_t n_found;
     struct known **known;
     size_t n_known, cap_known;
-    json_t *answers;     /* doubt.c: by key */
+    json_t *answers; /* doubt.c: by key */
+    struct told told[TOLD_MAX];
+    size_t n_told;
     struct ports *ports; /* NULL until something is unplugged */
     bool running;
     int settling; /* over 0: found_review() would be called from within itself */
@@ -233,6 +243,8 @@ void found_estrange(struct found *found, const char *why);
 void doubt_set(struct found *found, enum id_doubt doubt, const struct member *maybe,
                const char *reason, const char *fmt, ...) SHEP_PRINTF(5, 6);
 void doubt_clear(struct found *found);
+/* People said whose it is: what is asked about its place from here on is news. */
+void doubt_heard(struct found *found);
 /* It is whose it is taken for: no doubt, now and later. */
 void doubt_answer(struct found *found);
 /* The miner has turned up: nobody else is taken for it. */

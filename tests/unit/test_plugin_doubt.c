@@ -123,6 +123,39 @@ static void what_is_forgotten_has_no_answer(void **state)
     assert_int_equal(sql_int(&t.fix, "SELECT count(*) FROM kv"), 0);
 }
 
+static void plug_kind(int kind)
+{
+    char pid[8];
+    snprintf(pid, sizeof pid, "%04x", (unsigned)kind);
+    plug(&(struct board){
+        .key = "x", .path = "/dev/ttyUSB9", .port = "1-1.2", .vid = "10c4", .pid = pid});
+}
+
+/* A device that changes its kind at each replug asks the same each time. */
+static void the_same_question_is_one_event(void **state)
+{
+    two_boards();
+    unplug("k2");
+    forget_events();
+    for (int i = 0; i < 60; i++) {
+        plug_kind(256 + i);
+        assert_string_equal(shown_text("/dev/ttyUSB9", "maybe"), "BARN-01"); /* in any case */
+        unplug("x");
+        if (i % 10 == 9) { /* the right one comes between: nobody has answered by that */
+            plug(CH340("k2", "/dev/ttyUSB0", "1-1.2"));
+            unplug("k2");
+        }
+    }
+    assert_int_equal(events_of("device.doubt"), 1);
+    advance(24 * 3600 * 1000);
+    plug_kind(512);
+    assert_int_equal(events_of("device.doubt"), 2); /* the next day */
+    assert_int_equal(plugins_found_ignore(&t.plugins, shown_text("/dev/ttyUSB9", "key"), true), 0);
+    unplug("x");
+    plug_kind(513);
+    assert_int_equal(events_of("device.doubt"), 3); /* that was answered, this is another board */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -131,6 +164,7 @@ int main(void)
         TEST(another_question_is_asked),
         TEST(the_file_is_right),
         TEST(what_is_forgotten_has_no_answer),
+        TEST(the_same_question_is_one_event),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
