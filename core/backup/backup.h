@@ -48,7 +48,8 @@ void backup_discard(const char *unpacked_dir); /* or any folder of ours; not the
 int backup_put(const char *unpacked_dir, const struct backup_parts *places,
                char why[BACKUP_WHY_MAX]);
 /* Carries out a restore that was killed in the middle, so that never a part of the old meets a part
- * of the new. With the data directory's lock, before the database is opened. 0: there was nothing,
- * or it is done (why says so); SHEP_E_IO, SHEP_E_FORMAT: why says what to do. */
+ * of the new. Not when somebody else may have written what it planned. With the data directory's
+ * lock, before the database is opened. 0: there was nothing, or it is done (why says so);
+ * SHEP_E_IO, SHEP_E_FORMAT: why says what to do. */
 int backup_recover(const char *data_dir, char why[BACKUP_WHY_MAX]);
 #endif

@@ -4,9 +4,14 @@
  * kill came. When a rename fails, all that was done is taken back. */
 #include "backup/internal.h"
 
+#include "util/log.h"
+
 #include <errno.h>
-#include <stdio.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
+
+enum { JOURNAL_BYTES_MAX = 1 << 20 }; /* a few dozen moves with long paths */
 
 struct moves {
     char *journal, *data_dir;
@@ -113,15 +118,107 @@ static int sync_names(const struct moves *moves)
     return err;
 }
 
+/* ---- the journal ---- */
+
+/* Owned by who runs the daemon, whoever restores: they are to carry it out. */
+static int journal_fill(const struct moves *moves, const char *tmp, const char *text)
+{
+    struct stat st;
+    if ((unlink(tmp) != 0 && errno != ENOENT) || stat(moves->data_dir, &st) != 0)
+        return -errno;
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -errno;
+    int err = fd_write_all(fd, text, strlen(text));
+    if (!err && geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid) != 0 && errno != EPERM)
+        err = -errno; /* EPERM: a disk without owners */
+    if (!err && fsync(fd) != 0)
+        err = -errno;
+    if (close(fd) != 0 && !err)
+        err = -errno;
+    return err;
+}
+
+/* What fails here leaves no journal: the next start would carry out what was never begun. */
 static int journal_write(const struct moves *moves, char why[BACKUP_WHY_MAX])
 {
     char *text = json_dumps(moves->list, JSON_INDENT(1));
-    int err = text ? file_write_atomic(moves->journal, text, strlen(text), 0600) : -EILSEQ;
+    char *tmp = shep_asprintf("%s.new", moves->journal);
+    int err = text ? journal_fill(moves, tmp, text) : -EILSEQ;
+    if (!err && rename(tmp, moves->journal) != 0)
+        err = -errno;
+    if (err) {
+        unlink(tmp);
+    } else if ((err = dir_sync(moves->data_dir)) != 0) {
+        unlink(moves->journal);
+        dir_sync(moves->data_dir);
+    }
+    free(tmp);
     free(text);
-    if (!err)
-        err = dir_sync(moves->data_dir);
     return err ? backup_fail(why, SHEP_E_IO, "cannot write %s: %s", moves->journal, strerror(-err))
                : 0;
+}
+
+/* Whoever could write it, or swap it, would have this program move what they like: dear when that
+ * is root. */
+static int trust(const char *path, const struct stat *st, char why[BACKUP_WHY_MAX])
+{
+    uid_t me = geteuid();
+    if (st->st_uid != me && st->st_uid != 0)
+        return backup_fail(why, SHEP_E_FORMAT,
+                           "a restore was interrupted, and what it planned is not carried out: "
+                           "%.150s belongs to uid %u, and this is uid %u; start as that user, or "
+                           "look into restore.json and remove it",
+                           path, (unsigned)st->st_uid, (unsigned)me);
+    if (st->st_mode & (S_IWGRP | S_IWOTH))
+        return backup_fail(why, SHEP_E_FORMAT,
+                           "a restore was interrupted, and what it planned is not carried out: "
+                           "others may write to %.150s; look into restore.json, then `chmod go-w` "
+                           "it, or remove restore.json",
+                           path);
+    return 0;
+}
+
+static int journal_read(struct moves *moves, char why[BACKUP_WHY_MAX])
+{
+    struct stat st, dir;
+    int64_t size;
+    json_decref(moves->list);
+    moves->list = NULL;
+    int fd = file_open_regular(moves->journal, &size), rc = 0;
+    if (fd >= 0 && fstat(fd, &st) == 0 && stat(moves->data_dir, &dir) == 0) {
+        rc = trust(moves->data_dir, &dir, why);
+        if (!rc)
+            rc = trust(moves->journal, &st, why);
+        if (!rc && size <= JOURNAL_BYTES_MAX)
+            moves->list = json_loadfd(fd, 0, NULL);
+    }
+    if (fd >= 0)
+        close(fd);
+    for (size_t i = 0; i < json_array_size(moves->list); i++)
+        moves->bad_name |= !move_at(moves, i).to || !move_at(moves, i).old;
+    if (!rc && (!json_is_array(moves->list) || moves->bad_name))
+        rc = backup_fail(why, SHEP_E_FORMAT,
+                         "a restore was interrupted, and %s, which says how "
+                         "far it came, cannot be read; restore again",
+                         moves->journal);
+    return rc;
+}
+
+/* ---- doing it ---- */
+
+/* All is where it belongs, whatever the disk says of its names: so it counts as done. The journal
+ * goes in any case; carried out again months later it would move what came after it. */
+static void bring_to_disk(const struct moves *moves)
+{
+    int err = sync_names(moves);
+    if (!err)
+        return;
+    sync(); /* some disks take no fsync of a folder */
+    log_warn("restore",
+             "all of it is in its place, but the disk of %s does not say that it has the new names "
+             "(%s): look at it (dmesg) before the power goes",
+             moves->data_dir, strerror(-err));
 }
 
 static int finish(const struct moves *moves, char why[BACKUP_WHY_MAX])
@@ -133,9 +230,7 @@ static int finish(const struct moves *moves, char why[BACKUP_WHY_MAX])
                  moves->journal);
         return rc;
     }
-    int err = sync_names(moves);
-    if (err && !rc)
-        rc = backup_fail(why, SHEP_E_IO, "cannot bring names to the disk: %s", strerror(-err));
+    bring_to_disk(moves);
     if (unlink(moves->journal) == 0)
         dir_sync(moves->data_dir);
     return rc;
@@ -157,16 +252,8 @@ int backup_recover(const char *data_dir, char why[BACKUP_WHY_MAX])
     int rc = 0;
     why[0] = '\0';
     if (exists(moves->journal)) {
-        json_decref(moves->list);
-        moves->list = json_load_file(moves->journal, 0, NULL);
-        for (size_t i = 0; i < json_array_size(moves->list); i++)
-            moves->bad_name |= !move_at(moves, i).to || !move_at(moves, i).old;
-        if (!json_is_array(moves->list) || moves->bad_name)
-            rc = backup_fail(why, SHEP_E_FORMAT,
-                             "a restore was interrupted, and %s, which says how "
-                             "far it came, cannot be read; restore again",
-                             moves->journal);
-        else if ((rc = finish(moves, why)) == 0)
+        rc = journal_read(moves, why);
+        if (!rc && (rc = finish(moves, why)) == 0)
             backup_fail(why, 0, "an interrupted restore was carried out");
     }
     moves_free(moves);

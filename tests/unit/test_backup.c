@@ -33,6 +33,30 @@ int __wrap_rename(const char *from, const char *to)
     return rc;
 }
 
+/* ---- a disk that takes no fsync; another user ---- */
+
+static struct {
+    int n, fail_at;
+    uid_t uid; /* 0: who it is */
+} fake;
+
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+int __wrap_fsync(int fd)
+{
+    if (++fake.n != fake.fail_at)
+        return __real_fsync(fd);
+    errno = EIO;
+    return -1;
+}
+
+uid_t __real_geteuid(void);
+uid_t __wrap_geteuid(void);
+uid_t __wrap_geteuid(void)
+{
+    return fake.uid ? fake.uid : __real_geteuid();
+}
+
 /* ---- round trips ---- */
 
 static void round_trip(void **state)
@@ -235,6 +259,36 @@ static void a_rename_fails(void **state)
     assert_true(n_failed > 10);
 }
 
+/* Whatever the disk says: what is told is what is there, and the next start does nothing more. */
+static void a_sync_fails(void **state)
+{
+    struct box *box = *state;
+    char why[BACKUP_WHY_MAX];
+    make_world(box, "a", "NEW");
+    const char *file = back_up(box, "a", "backup.tar.gz");
+    size_t n_paths = box->n;
+    int n_old = 0, n_new = 0;
+    for (int i = 1;; i++) {
+        struct places to;
+        make_pair(box, file);
+        struct backup_parts *parts = places(box, "b", &to);
+        fake.n = 0;
+        fake.fail_at = i;
+        int err = backup_put(at(box, "b/data/in"), parts, why);
+        bool failed = fake.n >= i;
+        fake.fail_at = 0;
+        assert_false(is_there(at(box, "b/data/restore.json")));
+        assert_int_equal(backup_recover(at(box, "b/data"), why), 0);
+        assert_true(is_world(box, "b", err ? "OLD" : "NEW"));
+        n_old += err != 0;
+        n_new += failed && !err;
+        forget_paths(box, n_paths);
+        if (!failed)
+            break;
+    }
+    assert_true(n_old > 10 && n_new > 10);
+}
+
 /* It fails, and taking back fails too: nothing is lost, and the next start finds it. */
 static void all_renames_fail(void **state)
 {
@@ -268,6 +322,47 @@ static void a_broken_journal(void **state)
         assert_true(is_there(at(box, "d/restore.json")));
     }
     assert_int_equal(backup_recover(at(box, "nothing"), why), 0);
+}
+
+static void another_ones_journal(void **state)
+{
+    struct box *box = *state;
+    char why[BACKUP_WHY_MAX];
+    const char *dir = at(box, "d"), *journal = at(box, "d/restore.json"), *moved = at(box, "d/b");
+    put_text(at(box, "d/a"), "x");
+    char *plan = shep_asprintf("[{\"to\":\"%s\",\"new\":null,\"old\":\"%s\",\"had\":true}]",
+                               at(box, "d/a"), moved);
+    put_text(journal, plan);
+    free(plan);
+    const struct {
+        const char *path;
+        mode_t mode;
+    } open_to_others[] = {{dir, 0777}, {dir, 0775}, {journal, 0666}, {journal, 0620}};
+    for (size_t i = 0; i < ARRAY_LEN(open_to_others); i++) {
+        struct stat before;
+        assert_int_equal(stat(open_to_others[i].path, &before), 0);
+        assert_int_equal(chmod(open_to_others[i].path, open_to_others[i].mode), 0);
+        assert_int_equal(backup_recover(dir, why), SHEP_E_FORMAT);
+        assert_non_null(strstr(why, "chmod go-w"));
+        assert_int_equal(chmod(open_to_others[i].path, before.st_mode & 07777), 0);
+    }
+    bool root = __real_geteuid() == 0; /* what is root's is believed: give it to somebody */
+    const char *const parts[] = {dir, journal};
+    for (size_t i = 0; i < (root ? 2 : 1); i++) {
+        assert_true(!root || chown(parts[i], 12345, (gid_t)-1) == 0);
+        fake.uid = root ? 0 : 12345;
+        assert_int_equal(backup_recover(dir, why), SHEP_E_FORMAT);
+        fake.uid = 0;
+        assert_non_null(strstr(why, "belongs to uid"));
+        assert_true(!root || chown(parts[i], 0, (gid_t)-1) == 0);
+    }
+    assert_int_equal(rename(journal, at(box, "d/elsewhere")), 0);
+    assert_int_equal(symlink("elsewhere", journal), 0);
+    assert_int_equal(backup_recover(dir, why), SHEP_E_FORMAT);
+    assert_false(is_there(moved));
+    assert_int_equal(rename(at(box, "d/elsewhere"), journal), 0);
+    assert_int_equal(backup_recover(dir, why), 0);
+    assert_true(is_there(moved));
 }
 
 /* ---- a full disk ---- */
@@ -325,10 +420,16 @@ static void full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(round_trip),       TEST(into_nothing),
-        TEST(what_is_left_out), TEST(what_cannot_be_written),
-        TEST(killed),           TEST(a_rename_fails),
-        TEST(all_renames_fail), TEST(a_broken_journal),
+        TEST(round_trip),
+        TEST(into_nothing),
+        TEST(what_is_left_out),
+        TEST(what_cannot_be_written),
+        TEST(killed),
+        TEST(a_rename_fails),
+        TEST(all_renames_fail),
+        TEST(a_broken_journal),
+        TEST(another_ones_journal),
+        TEST(a_sync_fails),
         TEST(full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
