@@ -18,11 +18,10 @@ HERE = pathlib.Path(__file__).parent
 _spec = importlib.util.spec_from_file_location("shepherd_daemon", HERE.parent / "conftest.py")
 _daemon = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(_daemon)
-Daemon, run, wait_for = _daemon.Daemon, _daemon.run, _daemon.wait_for
+Daemon, Pty, run, wait_for = _daemon.Daemon, _daemon.Pty, _daemon.run, _daemon.wait_for
 miner_lua, DEADLINE_S = _daemon.miner_lua, _daemon.DEADLINE_S
 
 TOOLS = pathlib.Path(os.environ.get("USB_TOOLS", _daemon.BUILD / "tests" / "usb")).resolve()
-EVENTS_S = 15  # from what happens to /api/events; it takes a second on an idle machine
 BED = "libumockdev-preload.so.0"
 CH340 = {"vid": "1a86", "pid": "7523"}      # a bridge; no serial number
 CP2102 = {"vid": "10c4", "pid": "ea60"}     # a bridge; "0001" on every unit
@@ -167,13 +166,17 @@ class Bench:
         return [f"{key}={value}" for key, value in {"port": port, **kind, **more}.items() if value is not None]
 
     def unplug_all(self, boards):
-        """All at once, as when a hub loses its power: every hang-up, then every event."""
-        for command in ("hup", "remove"):
+        """All at once, as when a hub loses its power: every hang-up, then every event. The daemon is stopped until all have hung
+        up, so that they are at once on a busy machine too."""
+        running = self.daemons[-1].process
+        running.send_signal(signal.SIGSTOP)
+        try:
             for board in boards:
-                self._send(command, board.name)
-        self.process.stdin.flush()
-        for _ in range(2 * len(boards)):
-            self._answer("ok")
+                board.hup()
+        finally:
+            running.send_signal(signal.SIGCONT)
+        for board in boards:
+            board.remove()
 
     def mute(self):
         """udev events reach nobody from here on that listens now."""
@@ -352,15 +355,14 @@ def wait_links(daemon, miner, wanted):
     def links():
         return [e["event"][5:] for e in events(daemon) if e.get("miner") == miner and e["event"].startswith("link.")]
     try:
-        wait_for(lambda: links() == wanted, f"{miner}: {wanted}", deadline_s=EVENTS_S)
+        wait_for(lambda: links() == wanted, f"{miner}: {wanted}")
     except AssertionError:
         assert links() == wanted, events(daemon)
 
 
 def wait_events(daemon, name, n=1):
     """Waits until it was told n times; returns them."""
-    found = wait_for(lambda: len(events(daemon, name)) >= n and events(daemon, name),
-                     f"{name}, {n} times", deadline_s=EVENTS_S)
+    found = wait_for(lambda: len(events(daemon, name)) >= n and events(daemon, name), f"{name}, {n} times")
     assert len(found) == n, found
     return found
 

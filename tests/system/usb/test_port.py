@@ -1,7 +1,7 @@
 """Plugged in, read, unplugged, back again: what becomes of one port. Rows 16, 17, 18, 22 of the fault table."""
 import pytest
 
-from bench import NATIVE, found, options_lua, says, stats, wait_events, wait_for, wait_found, wait_links
+from bench import NATIVE, Pty, found, miner_lua, options_lua, says, stats, wait_events, wait_for, wait_found, wait_links
 
 ALL = options_lua(serial={"listen": "all"})
 
@@ -35,6 +35,27 @@ def test_16_unplugged_while_it_is_read(bench):
     assert not [line for line in lines_of(d, m) if "99>>>" in line]
     wait_links(d, "1-1.3", ["up"])
     assert d.miner("1-1.3")["status"] == "online"
+
+
+def test_16_half_a_line_of_a_miner_of_the_file(bench):
+    """Nobody tells of a remove here: the hang-up alone ends the line. What follows would make it a whole one."""
+    link = bench.directory / "tty"
+
+    def plug():
+        port = Pty()
+        link.unlink(missing_ok=True)
+        link.symlink_to(port.path)
+        return port
+    port = plug()
+    d = bench.daemon("plugins = { udev = false, serial = { discover = false } }\nminers = {\n" + miner_lua("BARN-01", str(link)) + "}\n")
+    port.write(stats(55) + ">>> Temp")
+    d.wait_miner("BARN-01", lambda m: m["Temperature"] == 50, "is read")
+    port.unplug()
+    d.wait_miner("BARN-01", lambda m: m["status"] == "offline", "is offline")
+    port = plug()
+    port.write("erature: 61\n" + stats(77).splitlines(keepends=True)[0])
+    assert says(d, "BARN-01", 77)["Temperature"] == 50
+    port.unplug()
 
 
 @pytest.mark.parametrize("order", ["hup,remove", "remove,hup", "remove"])
