@@ -212,15 +212,21 @@ static void add_html(struct buf *out, const char *text)
     }
 }
 
+/* Looks like the other pages, and needs no script process: it is also what is said when there is
+ * none. */
 static void error_page(struct buf *out, int status, const char *message)
 {
     buf_printf(out,
                "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-               "<meta name=\"viewport\" content=\"width=device-width\">"
-               "<title>%d %s - The Shepherd</title></head>\n<body><h1>%d %s</h1>\n<p>",
+               "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
+               "<meta name=\"color-scheme\" content=\"dark light\">"
+               "<link rel=\"icon\" href=\"/static/icon.svg\" type=\"image/svg+xml\">"
+               "<link rel=\"stylesheet\" href=\"/static/app.css\">"
+               "<title>%d %s - The Shepherd</title></head>\n<body><main class=\"page error\">"
+               "<h1>%d %s</h1>\n<p>",
                status, reason(status), status, reason(status));
     add_html(out, message);
-    buf_add_str(out, "</p>\n<p><a href=\"/\">The Shepherd</a></p></body></html>\n");
+    buf_add_str(out, "</p>\n<p><a href=\"/\">The Shepherd</a></p></main></body></html>\n");
 }
 
 static void error_json(struct buf *out, const char *message)

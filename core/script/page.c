@@ -177,6 +177,7 @@ static void error_html(struct buf *out, int status, const char *title, const cha
     buf_printf(out,
                "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n"
+               "<meta name=\"color-scheme\" content=\"dark light\">\n"
                "<title>%d %s</title>\n<link rel=\"stylesheet\" href=\"/static/app.css\">\n"
                "</head>\n<body>\n<main class=\"page error\">\n<h1>%s</h1>\n<p>",
                status, title, title);

@@ -7,7 +7,7 @@ import os from "node:os";
 import path from "node:path";
 import { after, before, test } from "node:test";
 
-import { axe, browser_launch, is_marked, mark, overflow, page_open, settled, SIZES, until, wait_text } from "./lib/browser.mjs";
+import { axe, browser_launch, is_marked, mark, overflow, page_of, page_open, settled, SIZES, until, wait_text } from "./lib/browser.mjs";
 import { daemon_make, pty_open } from "./lib/daemon.mjs";
 import { login, statistics } from "./lib/nerdminer.mjs";
 import { usb_make } from "./lib/usb.mjs";
@@ -100,6 +100,8 @@ test("log out, a wrong password, log in, and on to where one wanted", async () =
     await admin.goto(`${daemon.url}/`);
     await admin.getByRole("button", { name: "Log out" }).click();
     await admin.getByRole("link", { name: "Log in" }).click();
+    await admin.getByLabel("Password").waitFor();
+    assert.equal(await admin.getByText("No admin yet?").count(), 0, "there is one");
     await admin.getByLabel("Password").fill("wrong");
     await admin.getByRole("button", { name: "Log in" }).click();
     await admin.locator(".field-error:visible").waitFor();
@@ -160,6 +162,41 @@ test("take it in at one click; its history stays its own", async () => {
     assert.equal(await miner_id("garage"), before);
     assert.match(await row(admin, "garage").textContent(), /shelf 2.*watched/s, "what it said is what is expected now");
     nothing_wrong(admin);
+});
+
+test("taken in by keyboard: the focus goes on to the next board, after the last to the heading, and it is said", async (t) => {
+    const made = usb_make();
+    t.after(() => made.remove());
+    const ports = await Promise.all([1, 2, 3].map(() => pty_open()));
+    t.after(() => Promise.all(ports.map((port) => port.close())));
+    const herd = daemon_make({ usb: made });
+    t.after(() => herd.remove());
+    await herd.start();
+    ports.forEach((port, i) => made.plug(`ttyACM${i}`, `1-1.${i + 1}`, port.link, { ...ESPRESSIF, serial: `F4:12:FA:83:00:1${i}` }));
+    const page = await page_of(t, browser, `${herd.url}/config`);
+    await settled(page);
+    await until(page, () => document.querySelectorAll(".stranger").length === 3);
+    const take_in = async (name, field) => {
+        const form = page.locator(".accept").first();
+        await form.getByLabel("Name").fill(name);
+        await form.locator(field).press("Enter");
+        await row(page, name).waitFor();
+        await until(page, (left) => document.querySelectorAll(".stranger").length === left, ports.length - ++taken);
+        await toast(page, "Added.");
+    };
+    const focus_is = (selector) => until(page, (selector) => document.activeElement === document.querySelector(selector), selector);
+    let taken = 0;
+    await take_in("A-1", "button");
+    await focus_is(".accept button");
+    await take_in("A-2", "[name=location]");
+    await focus_is(".accept input:not([type=hidden])");
+    await take_in("A-3", "button");
+    await focus_is("#miners-title");
+    await page.evaluate(() => document.addEventListener("shepherd:update", () => (window.updated = true)));
+    ports[0].say(...statistics());
+    await until(page, () => window.updated);
+    await focus_is("#miners-title");
+    assert.deepEqual(await axe(page), []);
 });
 
 test("rename in the dialog, by keyboard; a name that cannot be is said at its field", async () => {

@@ -59,13 +59,14 @@ export function toast(text, is_error = false) {
     item.className = is_error ? "toast is-error" : "toast";
     item.textContent = text;
     item.addEventListener("click", () => item.remove());
-    list.append(item);
-    while (list.childElementCount > TOASTS_MAX) list.firstElementChild.remove();
-    // What is shown above a modal dialog has to come to the top again.
+    // What is shown above a modal dialog has to come to the top again. Before the text comes: a live region that is
+    // not shown says nothing.
     if (list.showPopover) {
         if (list.matches(":popover-open")) list.hidePopover();
         list.showPopover();
     }
+    list.append(item);
+    while (list.childElementCount > TOASTS_MAX) list.firstElementChild.remove();
     setTimeout(() => toast_end(list, item), is_error ? ERROR_TOAST_MS : TOAST_MS);
 }
 
@@ -152,7 +153,8 @@ export async function post(url, body, signal = AbortSignal.timeout(ANSWER_WITHIN
 function set_busy(form, is_busy) {
     form.toggleAttribute("data-busy", is_busy);
     form.setAttribute("aria-busy", String(is_busy));
-    for (const button of form.querySelectorAll("button")) button.disabled = is_busy;
+    // Not disabled: then the focus would be lost. send() sees to it that nothing is sent twice.
+    for (const button of form.querySelectorAll("button")) button.setAttribute("aria-disabled", String(is_busy));
     const note = form.dataset.slow;
     if (!note) return;
     let line = form.querySelector(".form-slow");

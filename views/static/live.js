@@ -21,6 +21,7 @@
 import { Idiomorph } from "./idiomorph.js";
 import { clock_learn, clock_start, clock_tick } from "./clock.js";
 import { events_need, events_start } from "./events.js";
+import { focus_keep, focus_place } from "./focus.js";
 
 const ASK_EVERY_MS = 1000;
 const AGAIN_MS = 250; // once, after a quiet time
@@ -127,15 +128,21 @@ const MORPH = {
     restoreFocus: true,
     callbacks: {
         beforeNodeMorphed: (old) => !(old instanceof Element && old.hasAttribute("data-live-keep")),
-        // what the visitor opened stays open
-        beforeAttributeUpdated: (name, node) => !(name === "open" && node.tagName === "DETAILS"),
+        beforeAttributeUpdated: (name, node) => !is_visitors(name, node),
     },
 };
+
+/** What the visitor opened stays open; what focus_keep() led to stays where the focus can be. */
+function is_visitors(name, node) {
+    return (name === "open" && node.tagName === "DETAILS") || (name === "tabindex" && node === document.activeElement);
+}
 
 /** false: the reply does not fit to this page. */
 function show(text, type) {
     const start = performance.now();
+    const place = focus_place();
     const fits = type.startsWith(PARTS_TYPE) ? show_parts(text) : show_page(text);
+    focus_keep(place);
     if (fits) document.dispatchEvent(new CustomEvent("shepherd:update"));
     performance.measure("shepherd:update", { start });
     return fits;
@@ -219,7 +226,9 @@ function patch_attributes(old, fresh) {
         if (old.getAttribute(name) !== value) old.setAttribute(name, value);
     }
     if (old.attributes.length === fresh.attributes.length) return;
-    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    for (const { name } of [...old.attributes]) {
+        if (!fresh.hasAttribute(name) && !is_visitors(name, old)) old.removeAttribute(name);
+    }
 }
 
 /** A body of a table, or the like: rows with an id and nothing but space between them. */
