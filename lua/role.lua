@@ -19,6 +19,13 @@ function role.may(name)
     return (RANK[shepherd.request.role] or 0) >= wanted
 end
 
+--- Why a page has nothing for this visitor, when it is for that of a role and those above it.
+-- @param name of the role
+-- @return text; nil when the visitor may
+function role.missing(name)
+    return not role.may(name) and t("Log in first: your session is over, or this is not for everybody.") or nil
+end
+
 local WORDS = { none = t("nobody"), viewer = t("viewer"), operator = t("operator"), admin = t("admin") }
 local ABOUT = {
     viewer = t("looks; addresses are shortened"),

@@ -164,6 +164,7 @@ document.addEventListener("shepherd:sheet", (event) => sheet_start(event.detail)
 document.addEventListener("shepherd:update", suggestions_take);
 document.addEventListener("shepherd:update", sections_mark);
 window.addEventListener("hashchange", sections_mark);
+window.addEventListener("resize", sections_mark); // a tablet that is turned has another strip
 sections_mark();
 suggestions_take();
 sheet_start(document);
