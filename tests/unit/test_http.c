@@ -341,7 +341,8 @@ static void test_errors_for_people_and_programs(void **state)
     const struct reply *r = ask("GET /nothing", "Accept: text/html\r\n");
     assert_int_equal(r->status, 404);
     assert_non_null(strstr(r->body, "<h1>404 Not Found</h1>"));
-    assert_non_null(strstr(r->body, "href=\"/static/app.css\"")); /* it looks like the other pages */
+    assert_non_null(
+        strstr(r->body, "href=\"/static/app.css\"")); /* it looks like the other pages */
     assert_string_equal(header(r, "Content-Type"), "text/html; charset=utf-8");
     r = ask("GET /api/nothing", "Accept: text/html\r\n");
     assert_int_equal(r->status, 404);
