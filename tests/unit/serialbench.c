@@ -67,6 +67,22 @@ int ioctl(int fd, unsigned long request, ...)
     return (int)syscall(SYS_ioctl, fd, request, arg);
 }
 
+struct bench_reads reads;
+
+ssize_t read(int fd, void *bytes, size_t cap)
+{
+    if (!isatty(fd) && errno != EIO) /* EIO: a port that hung up */
+        return syscall(SYS_read, fd, bytes, cap);
+    if (reads.error) {
+        errno = reads.error;
+        return -1;
+    }
+    ssize_t len = reads.deaf > 0 ? 0 : syscall(SYS_read, fd, bytes, cap);
+    reads.deaf -= reads.deaf > 0;
+    reads.empty += len == 0;
+    return len;
+}
+
 void lines_begin(int lines)
 {
     memset(&modem, 0, sizeof modem);
@@ -95,6 +111,7 @@ struct bench *bench_new(void)
     run("mkdir -p %s/sys/class/tty %s/dev", b->root, b->root);
     snprintf(b->path, sizeof b->path, "%s/tty", b->root);
     b->master = -1;
+    memset(&reads, 0, sizeof reads);
     b->fake = fake_new("source_serial.so");
     snprintf(opt, sizeof opt, "%s/sys", b->root);
     fake_opt(b->fake, "sysfs_root", opt);

@@ -55,5 +55,13 @@ struct bench_modem {
 };
 extern struct bench_modem modem;
 void lines_begin(int lines);
+
+/* The plugin's read() lands here too. Of a port: how often it brought nothing; for the next `deaf`
+ * times it brings nothing whatever is there, as of a driver gone wrong; error: it always fails. */
+struct bench_reads {
+    unsigned empty, deaf;
+    int error;
+};
+extern struct bench_reads reads;
 int reset_port(struct bench *b);
 #endif

@@ -119,8 +119,49 @@ static void hang_up_closes_at_once_after_the_last_bytes(void **state)
         fake_poll(b->fake, 10);
     assert_int_equal(fake_link(b->dev), 0);
     assert_true(has(fake_link_why(b->dev), "unplugged"));
+    assert_int_equal(reads.empty, 1);           /* the kernel hung it up: no error */
     assert_int_equal(fake_watches(b->fake), 1); /* inotify's */
     assert_string_equal(fake_fed(b->dev, NULL), "last words\n");
+    bench_free(b);
+}
+
+static void deaf_for(struct bench *b, unsigned n)
+{
+    reads.deaf = n;
+    for (int i = 0; i < 1000 && reads.deaf > 0 && fake_link(b->dev) == 1; i++)
+        fake_poll(b->fake, 10);
+}
+
+static void an_error_of_reading_closes(void **state)
+{
+    static const int errors[] = {EIO, ENXIO, ENODEV};
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        struct bench *b = bench_open();
+        reads.error = errors[i];
+        say(b, "1");
+        for (int n = 0; n < 1000 && fake_link(b->dev) == 1; n++)
+            fake_poll(b->fake, 10);
+        assert_int_equal(fake_link(b->dev), 0);
+        assert_true(has(fake_link_why(b->dev), "unplugged"));
+        bench_free(b);
+    }
+}
+
+/* poll() says that there is something, read() that there is not: the loop must not spin on it. */
+static void reading_nothing_again_and_again_closes(void **state)
+{
+    struct bench *b = bench_open();
+    say(b, "1");
+    deaf_for(b, 50); /* not at once: it may be nothing */
+    wait_fed(b, "1");
+    say(b, "2");
+    deaf_for(b, 50);
+    wait_fed(b, "12");
+    assert_int_equal(fake_link(b->dev), 1);
+    say(b, "3");
+    deaf_for(b, 500);
+    assert_int_equal(fake_link(b->dev), 0);
+    assert_string_equal(fake_fed(b->dev, NULL), "12");
     bench_free(b);
 }
 
@@ -606,6 +647,8 @@ int main(void)
         cmocka_unit_test(pauses_while_the_database_is_behind),
         cmocka_unit_test(silence_is_not_a_hang_up),
         cmocka_unit_test(hang_up_closes_at_once_after_the_last_bytes),
+        cmocka_unit_test(an_error_of_reading_closes),
+        cmocka_unit_test(reading_nothing_again_and_again_closes),
         cmocka_unit_test(comes_back_at_once),
         cmocka_unit_test(path_that_leads_elsewhere_is_opened_anew),
         cmocka_unit_test(removed_path_closes_without_a_hang_up),

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 enum {
@@ -80,13 +79,12 @@ void port_lost(struct port *port, const char *what)
 
 /* ---- reading ---- */
 
+/* Nothing was read: of a port that hung up, or because there was nothing (the port is set up so).
+ */
 static bool hung_up(int fd)
 {
     struct pollfd probe = {.fd = fd, .events = POLLIN};
-    struct termios tio;
-    if (poll(&probe, 1, 0) > 0 && (probe.revents & (POLLHUP | POLLERR | POLLNVAL)))
-        return true;
-    return tcgetattr(fd, &tio) < 0 && errno == EIO;
+    return poll(&probe, 1, 0) > 0 && (probe.revents & (POLLHUP | POLLERR | POLLNVAL));
 }
 
 static const char hang_up_text[] =
