@@ -32,9 +32,9 @@ struct backup_parts {     /* NULL, 0: there is none */
 int backup_write(const struct backup_parts *parts, const char *out_path, char why[BACKUP_WHY_MAX]);
 
 /* Unpacks into a new directory and checks all of it: 0 and what it found ({"version","made_at_ms",
- * "miners":n,"views":n,…}); SHEP_E_FORMAT, SHEP_E_UNSUPPORTED (made by a newer Shepherd),
- * SHEP_E_IO, SHEP_E_LIMIT (not enough room). Nothing is left behind when it fails. Any thread;
- * blocks. */
+ * "miners":n,"views":n,…}, and who may come in by it: store_people()); SHEP_E_FORMAT,
+ * SHEP_E_UNSUPPORTED (made by a newer Shepherd), SHEP_E_IO, SHEP_E_LIMIT (not enough room). Nothing
+ * is left behind when it fails. Any thread; blocks. */
 int backup_unpack(const char *file, const char *into_dir, json_t **about_out,
                   char why[BACKUP_WHY_MAX]);
 void backup_discard(const char *unpacked_dir); /* or any folder of ours; not there: nothing */

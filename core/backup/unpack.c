@@ -258,6 +258,8 @@ static int database_check(struct unpacking *u)
     char err[BACKUP_WHY_MAX / 2] = "", *path = path_join_dup(u->into, part_file(PART_DB));
     json_int_t miners = 0;
     int rc = store_check_file(path, err, sizeof err);
+    if (!rc)
+        rc = store_people(path, u->about, err, sizeof err);
     if (rc) {
         backup_fail(u->why, rc, "the database in %s cannot be used: %s", u->file, err);
     } else {

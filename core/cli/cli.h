@@ -28,6 +28,7 @@ struct listen_addr {
 };
 struct config {
     char *file;   /* NULL: none, all defaults */
+    char *place;  /* where a restored one goes: the file, or where the next start looks for one */
     json_t *keys; /* what the file says; borrowed texts below point into it or are owned */
     struct listen_addr *listen;
     size_t n_listen;

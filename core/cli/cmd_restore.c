@@ -56,15 +56,6 @@ static int failed(int err, const char *why)
 
 /* ---- where things go ---- */
 
-static char *usual_config_dup(void)
-{
-    const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-    if (geteuid() == 0 || (!xdg && !home))
-        return shep_strdup("/etc/shepherd/shepherd.lua");
-    return xdg && xdg[0] == '/' ? path_join_dup(xdg, "shepherd/shepherd.lua")
-                                : path_join_dup(home, ".config/shepherd/shepherd.lua");
-}
-
 /* A configuration that is not there yet, or broken, is no reason not to restore one. */
 static int look_here(struct restoring *r)
 {
@@ -86,11 +77,7 @@ static int look_here(struct restoring *r)
     if (rc)
         return rc;
     r->data_dir = shep_strdup(overrides.data_dir ? overrides.data_dir : r->here.config.data_dir);
-    if (named)
-        r->config_file = shep_strdup(named);
-    else
-        r->config_file =
-            r->here.config.file ? shep_strdup(r->here.config.file) : usual_config_dup();
+    r->config_file = shep_strdup(named ? named : r->here.config.place);
     return 0;
 }
 
@@ -99,6 +86,20 @@ static int look_here(struct restoring *r)
 static json_int_t about_int(const struct restoring *r, const char *key)
 {
     return json_integer_value(json_object_get(r->about, key));
+}
+
+/* Somebody else's archive may let somebody else in. */
+static void say_people(const struct restoring *r)
+{
+    const json_t *list = json_object_get(r->about, "user_list"), *user;
+    size_t i;
+    printf("Who may come in by it: %lld users", (long long)about_int(r, "users"));
+    json_array_foreach(list, i, user)
+        printf("%s%s (%s)", i ? ", " : ": ", json_string_value(json_object_get(user, "name")),
+               json_string_value(json_object_get(user, "role")));
+    printf("%s; %lld API tokens; %lld browsers\n",
+           about_int(r, "users") > (json_int_t)json_array_size(list) ? ", …" : "",
+           (long long)about_int(r, "tokens"), (long long)about_int(r, "sessions"));
 }
 
 static void say_about(const struct restoring *r)
@@ -112,6 +113,7 @@ static void say_about(const struct restoring *r)
            (long long)about_int(r, "views"),
            json_is_true(json_object_get(r->about, "config")) ? ", configuration" : "",
            json_is_true(json_object_get(r->about, "admin_password")) ? ", admin password" : "");
+    say_people(r);
 }
 
 static int unpack(struct restoring *r)

@@ -267,6 +267,17 @@ static char *default_file(void)
     return found;
 }
 
+/* One that the next start finds. Root's home is nobody else's, and the daemon may be. */
+static char *usual_place(void)
+{
+    const char *xdg = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+    if (xdg && xdg[0] == '/')
+        return path_join_dup(xdg, "shepherd/shepherd.lua");
+    if (geteuid() != 0 && home && home[0] == '/')
+        return path_join_dup(home, ".config/shepherd/shepherd.lua");
+    return shep_strdup("/etc/shepherd/shepherd.lua");
+}
+
 static int read_file(const struct paths *paths, struct config *config, json_t **lines_out)
 {
     char *text, err[1024];
@@ -297,6 +308,7 @@ static int load(const struct paths *paths, const struct config_overrides *overri
 {
     *out = (struct config){0};
     out->file = overrides->file ? shep_strdup(overrides->file) : default_file();
+    out->place = out->file ? shep_strdup(out->file) : usual_place();
     json_t *lines = NULL;
     if (out->file) {
         int err = read_file(paths, out, &lines);
@@ -361,6 +373,7 @@ void config_free(struct config *config)
     free(config->plugin_dirs);
     free(config->data_dir);
     free(config->file);
+    free(config->place);
     json_decref(config->keys);
     *config = (struct config){0};
 }

@@ -132,6 +132,10 @@ int store_copy_file(const char *db_path, const char *path, bool with_logs, char 
  * of others? 0; SHEP_E_FORMAT, SHEP_E_UNSUPPORTED, SHEP_E_IO, with text. Any thread; changes
  * nothing. Not for a database that this process has open. */
 int store_check_file(const char *path, char *err, size_t err_cap);
+/* Who may come in by such a database, after that check: sets "users", "tokens" and "sessions" of
+ * out to how many, and "user_list" to [{"name","role"}] of the first, admins before the others.
+ * Their texts are plain letters, digits and ._-, whatever is in the file. Else as before. */
+int store_people(const char *path, json_t *out, char *err, size_t err_cap);
 
 /* The Python Shepherd's database, of any of its schema versions, as one JSON document:
  * {"miners":[{miner_id, chipset, …}],"pools":[…],"addresses":[…],"strays":[…],"summary":[…],

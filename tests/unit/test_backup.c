@@ -99,6 +99,39 @@ static void round_trip(void **state)
     assert_true(is_there(at(box, "b/data/%s/shepherd.db", before)));
 }
 
+/* An archive of somebody else's making lets in whom they like: that is told before it is put back.
+ */
+static void who_comes_along(void **state)
+{
+    struct box *box = *state;
+    make_world(box, "a", "NEW");
+    json_t *about = unpack(box, back_up(box, "a", "none.tar.gz"), "none");
+    assert_int_equal(json_integer_value(json_object_get(about, "users")), 0);
+    assert_int_equal(json_integer_value(json_object_get(about, "tokens")), 0);
+    assert_int_equal(json_array_size(json_object_get(about, "user_list")), 0);
+    json_decref(about);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(at(box, "a/data/shepherd.db"), &db), SQLITE_OK);
+    const char *sql = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 40)"
+                      " INSERT INTO users SELECT i, CASE i WHEN 1 THEN char(27, 91, 10) || 'x' || "
+                      "replace(hex(zeroblob(40)), '00', 'ab') ELSE 'user' || i END,"
+                      " CASE i WHEN 40 THEN 'admin' ELSE 'viewer' END, 'h', 1 FROM n;"
+                      "INSERT INTO tokens VALUES(1, 'grafana', 'h', 'viewer', 1, NULL, 'admin')";
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    about = unpack(box, back_up(box, "a", "some.tar.gz"), "some");
+    const json_t *list = json_object_get(about, "user_list");
+    assert_int_equal(json_integer_value(json_object_get(about, "users")), 40);
+    assert_int_equal(json_integer_value(json_object_get(about, "tokens")), 1);
+    assert_int_equal(json_array_size(list), 16);
+    const json_t *first = json_array_get(list, 0), *odd = json_array_get(list, 1);
+    assert_string_equal(json_string_value(json_object_get(first, "name")), "user40");
+    assert_string_equal(json_string_value(json_object_get(first, "role")), "admin");
+    assert_string_equal(json_string_value(json_object_get(odd, "name")),
+                        "???xabababababababababababababab");
+    json_decref(about);
+}
+
 static void into_nothing(void **state)
 {
     struct box *box = *state;
@@ -420,17 +453,10 @@ static void full_disk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(round_trip),
-        TEST(into_nothing),
-        TEST(what_is_left_out),
-        TEST(what_cannot_be_written),
-        TEST(killed),
-        TEST(a_rename_fails),
-        TEST(all_renames_fail),
-        TEST(a_broken_journal),
-        TEST(another_ones_journal),
-        TEST(a_sync_fails),
-        TEST(full_disk),
+        TEST(round_trip),           TEST(who_comes_along),        TEST(into_nothing),
+        TEST(what_is_left_out),     TEST(what_cannot_be_written), TEST(killed),
+        TEST(a_rename_fails),       TEST(all_renames_fail),       TEST(a_broken_journal),
+        TEST(another_ones_journal), TEST(a_sync_fails),           TEST(full_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
