@@ -25,7 +25,7 @@ static void ask_for(struct daemon *daemon, enum again_why why, const char *unpac
     again->why = why;
     again->unpacked_dir = shep_strdup(unpacked_dir);
     again->data_dir = shep_strdup(config->data_dir);
-    again->config_file = shep_strdup(config->file);
+    again->config_file = shep_strdup(config->place);
     again->view_dirs = shep_alloc_array(config->n_view_dirs + 1, sizeof *again->view_dirs);
     for (size_t i = 0; i < config->n_view_dirs; i++)
         again->view_dirs[again->n_view_dirs++] = shep_strdup(config->view_dirs[i]);
@@ -50,13 +50,32 @@ void again_restore(const char *unpacked_dir, void *daemon)
     ask_for(daemon, AGAIN_RESTORE, unpacked_dir);
 }
 
+/* May a file be put there, after its folders were made? */
+static bool can_be_put(const char *path)
+{
+    char *folder = shep_strdup(path), *slash;
+    do {
+        slash = strrchr(folder, '/');
+        if (slash)
+            *slash = '\0';
+    } while (slash && folder[0] && access(folder, F_OK) != 0);
+    bool can = access(!slash ? "." : folder[0] ? folder : "/", W_OK | X_OK) == 0;
+    free(folder);
+    return can;
+}
+
 int again_check(const char *unpacked_dir, char *why, size_t why_cap, void *arg)
 {
     const struct config *config = &((struct daemon *)arg)->config;
     struct their_config theirs = {0};
-    int err = config->file
-                  ? their_config_read(unpacked_dir, config->data_dir, &theirs, why, why_cap)
-                  : 0; /* there is no place for it */
+    int err = their_config_read(unpacked_dir, config->data_dir, &theirs, why, why_cap);
+    if (!err && theirs.is_there && !can_be_put(config->place)) {
+        snprintf(why, why_cap,
+                 "the configuration in this backup goes to %.200s, where the daemon may not write: "
+                 "give it that folder, or use `shepherd restore` as somebody who may",
+                 config->place);
+        err = SHEP_E_CONFIG;
+    }
     their_config_free(&theirs);
     return err;
 }
@@ -77,15 +96,15 @@ static int put_locked(const struct again *again, char why[BACKUP_WHY_MAX])
                                   .view_dirs = (const char *const *)again->view_dirs,
                                   .n_view_dirs = again->n_view_dirs};
     struct their_config theirs = {0};
-    int err = 0;
-    if (again->config_file)
-        err = their_config_read(again->unpacked_dir, again->data_dir, &theirs, why, BACKUP_WHY_MAX);
+    int err = their_config_read(again->unpacked_dir, again->data_dir, &theirs, why, BACKUP_WHY_MAX);
     if (theirs.is_there) {
         places.view_dirs = (const char *const *)theirs.view_dirs;
         places.n_view_dirs = theirs.n_view_dirs;
     }
     if (!err)
         err = backup_put(again->unpacked_dir, &places, why);
+    if (!err && theirs.is_there)
+        log_info("restore", "the configuration is %s", again->config_file);
     their_config_free(&theirs);
     return err;
 }

@@ -275,6 +275,7 @@ static void open_forms(struct daemon *daemon)
                               .flock = daemon->flock,
                               .data_dir = config->data_dir,
                               .config_file = config->file,
+                              .config_place = config->place,
                               .view_dirs = (const char *const *)config->view_dirs,
                               .n_view_dirs = config->n_view_dirs,
                               .flush = flush_latest,

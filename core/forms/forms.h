@@ -19,6 +19,7 @@ struct forms_conf { /* all borrowed for the life of the forms */
     struct access *access;
     struct flock *flock;
     const char *data_dir, *config_file; /* config_file NULL: none */
+    const char *config_place;           /* where a restored one goes */
     const char *const *view_dirs;
     size_t n_view_dirs;
     /* What memory holds and the store does not have yet is handed over: before a backup. */

@@ -75,8 +75,12 @@ static void on_unpacked(void *arg)
     }
     struct forms *forms = ask->forms;
     json_t *extra = job->err ? NULL : json_object();
-    if (extra)
+    if (extra) {
+        bool config = json_is_true(json_object_get(job->out, "config"));
+        json_object_set_new(job->out, "config_file",
+                            config ? forms_text_json(forms->conf.config_place) : json_null());
         json_object_set(extra, "about", job->out);
+    }
     bool go = job->err == 0 && job->apply;
     if (go)
         ask_audit(ask, "restore", NULL, NULL, NULL);

@@ -81,8 +81,8 @@ class Daemon:
         self.log = ""
 
     def start(self, wait=True):
-        command = [SHEPHERD, "run", "--config", str(self.config), "--data-dir", str(self.data),
-                   "--listen", "127.0.0.1:0", *self.args]
+        config = ["--config", str(self.config)] if self.config else []
+        command = [SHEPHERD, "run", *config, "--data-dir", str(self.data), "--listen", "127.0.0.1:0", *self.args]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
                                         env=self.env, preexec_fn=self.preexec, errors="replace")
         self.log_thread = threading.Thread(target=self._collect, args=(self.process.stderr,), daemon=True)
