@@ -322,6 +322,13 @@ test("pools: with one of the addresses, as plain text, the other one active, del
 
 // ---- the payout -------------------------------------------------------------------------------------
 
+/** What is to be seen beside the button that closes, when its dialog is scrolled to the end. */
+function beside_close(box) {
+    box.scrollTop = box.scrollHeight;
+    const { left, top, height } = box.querySelector("[data-close]").getBoundingClientRect();
+    return box.scrollTop > 0 && document.elementFromPoint(left - 2, top + height / 2)?.tagName;
+}
+
 test("what is expected is changed with the old and the new side by side, and with the password", async () => {
     await go(admin, "");
     await admin.getByRole("link", { name: "Change BARN-01" }).click();
@@ -329,6 +336,7 @@ test("what is expected is changed with the old and the new side by side, and wit
     const form = dialog(admin).locator("#expect-form");
     await form.getByLabel("Expected pool").fill(`${POOL}, backup.example.org:3333`);
     assert.match(await form.locator(".side-by-side").textContent(), new RegExp(`Now.*${POOL}.*Then.*backup.example.org`, "s"));
+    assert.equal(await dialog(admin).evaluate(beside_close), "H1", "no address goes on below the button that closes");
     await form.getByLabel(/I have compared/).check();
     await form.getByLabel("Your password").fill("not this");
     await form.getByRole("button", { name: "Expect this" }).click();
@@ -461,7 +469,9 @@ test("backup, changes, restore: looked into, typed, and everything is as it was"
 
     await restore.getByLabel("Backup file").setInputFiles(file);
     await restore.getByText("This is a backup.").waitFor();
-    assert.match(await restore.locator("[data-upload-about]").textContent(), /Miners\s*\d/);
+    const about = await restore.locator("[data-upload-about]").textContent();
+    assert.match(about, /Miners\s*\d/);
+    assert.match(about, /Configuration\S*shepherd\.lua\s*Users\s*\d+(: \S+ \((viewer|operator|admin)\).*)?\s*Tokens\s*\d/, "where it goes, who comes along");
     await restore.getByLabel(/Type RESTORE/).fill("RESTORE");
     await restore.getByLabel("Your password").fill(PASSWORD);
     assert.deepEqual(await axe(admin), []);
