@@ -3,7 +3,9 @@
  * flock of 100 would, or much faster, and tell through a pipe what they handed over and when.
  *
  * That this counts within 2 s hangs on the machine: a busy one may let a writer wait for so long.
- * But no machine lets all of them wait, and a store that collects for longer fails them all. */
+ * So it must hold for one of the 18 that write slowly (a batch of the others is full before its
+ * time), unless their commits took long; a store that collects for longer fails them all, with
+ * short commits or none. */
 #include "test_store_util.h"
 
 #include <signal.h>
@@ -15,7 +17,8 @@ enum {
     LIFE_LEAST_MS = 3000, /* so that something is older than 2 s */
     LIFE_MORE_MS = 1200,
     PROMISE_MS = 2000,
-    FAST_LINES = 500, /* of a turn of every third child */
+    BUSY_US = 250 * 1000, /* a commit takes some ms */
+    FAST_LINES = 500,     /* of a turn of every third child */
     SLOW_LINES = 3,
     TOLD_MAX = 100000
 };
@@ -23,6 +26,7 @@ enum {
 struct told {
     int64_t at_ms, lines, events;          /* handed over */
     int64_t written_lines, written_events; /* the store says so */
+    int64_t commit_max_us;
 };
 
 struct child {
@@ -49,6 +53,7 @@ static void child_run(struct fix *fix, int fd, int per_turn)
         store_stats_get(fix->store, &stats);
         told.written_lines = before.lines + (int64_t)stats.lines;
         told.written_events = before.events + (int64_t)stats.events;
+        told.commit_max_us = stats.commit_max_us;
         for (int i = 0; i < per_turn; i++) {
             snprintf(text, sizeof text, "%lld", (long long)told.lines + 1);
             told.lines += put_line(fix, a, clock_wall_ms(), text) == 0;
@@ -136,7 +141,7 @@ static void child_goes_on(struct child *child)
 static void kill_loses_two_seconds_at_most(void **state)
 {
     static struct child children[CHILDREN];
-    bool kept_fast = false, kept_slow = false;
+    bool kept = false, busy = false;
     srandom((unsigned)wait_clock_ms());
     for (int i = 0; i < CHILDREN; i++) {
         fix_make(&children[i].fix);
@@ -160,15 +165,16 @@ static void kill_loses_two_seconds_at_most(void **state)
         for (int i = 0; i < CHILDREN; i++) {
             child_listen(&children[i]);
             waitpid(children[i].pid, NULL, 0);
-            bool kept = child_check(&children[i], killed_ms[i]);
-            kept_fast = kept_fast || (kept && is_fast(i));
-            kept_slow = kept_slow || (kept && !is_fast(i));
+            bool in_time = child_check(&children[i], killed_ms[i]);
+            if (is_fast(i))
+                continue;
+            kept |= in_time;
+            busy |= children[i].told[children[i].n_told - 1].commit_max_us > BUSY_US;
         }
         for (int i = 0; i < CHILDREN; i++)
             child_goes_on(&children[i]);
     }
-    assert_true(kept_fast);
-    assert_true(kept_slow);
+    assert_true(kept || busy);
     for (int i = 0; i < CHILDREN; i++) {
         free(children[i].told);
         remove_tree(children[i].fix.dir);
