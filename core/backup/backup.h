@@ -42,14 +42,15 @@ void backup_discard(const char *unpacked_dir); /* or any folder of ours; not the
  * NULL, or not in the archive, stays as it is. What was there is moved to
  * DATA_DIR/before-restore.<time>/ first (or stays beside its place as NAME.before-restore.<time>,
  * when that is on another disk), and comes back if anything fails. 0: the unpacked folder is gone,
- * and why says where the old things are (empty: there were none); SHEP_E_IO. The daemon must not
- * run: the caller holds the data directory's lock. After a kill in the middle, backup_recover()
- * does the rest. */
+ * and why says where the old things are (empty: there were none); SHEP_E_IO; SHEP_E_BUSY: half of
+ * it is done and could not be taken back: the unpacked folder must stay for backup_recover(). The
+ * daemon must not run: the caller holds the data directory's lock. After a kill in the middle,
+ * backup_recover() does the rest. */
 int backup_put(const char *unpacked_dir, const struct backup_parts *places,
                char why[BACKUP_WHY_MAX]);
 /* Carries out a restore that was killed in the middle, so that never a part of the old meets a part
  * of the new. Not when somebody else may have written what it planned. With the data directory's
  * lock, before the database is opened. 0: there was nothing, or it is done (why says so);
- * SHEP_E_IO, SHEP_E_FORMAT: why says what to do. */
+ * SHEP_E_IO, SHEP_E_BUSY, SHEP_E_FORMAT: why says what to do. */
 int backup_recover(const char *data_dir, char why[BACKUP_WHY_MAX]);
 #endif

@@ -168,7 +168,7 @@ static int trust(const char *path, const struct stat *st, char why[BACKUP_WHY_MA
         return backup_fail(why, SHEP_E_FORMAT,
                            "a restore was interrupted, and what it planned is not carried out: "
                            "%.150s belongs to uid %u, and this is uid %u; start as that user, or "
-                           "look into restore.json and remove it",
+                           "look into restore.json, remove it and restore again",
                            path, (unsigned)st->st_uid, (unsigned)me);
     if (st->st_mode & (S_IWGRP | S_IWOTH))
         return backup_fail(why, SHEP_E_FORMAT,
@@ -228,7 +228,7 @@ static int finish(const struct moves *moves, char why[BACKUP_WHY_MAX])
         size_t used = strlen(why);
         snprintf(why + used, BACKUP_WHY_MAX - used, "; what lies where is said in %s",
                  moves->journal);
-        return rc;
+        return SHEP_E_BUSY;
     }
     bring_to_disk(moves);
     if (unlink(moves->journal) == 0)

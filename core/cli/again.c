@@ -109,19 +109,25 @@ static int put_locked(const struct again *again, char why[BACKUP_WHY_MAX])
     return err;
 }
 
-/* What was there comes back by itself if anything fails, so the daemon starts in any case. */
+/* What was there comes back by itself if anything fails, so the daemon starts in any case. Or
+ * nearly: what could not be taken back, the start that follows carries on. */
 static void put_back(const struct again *again)
 {
     char why[BACKUP_WHY_MAX] = "";
-    int pid, lock = store_lock(again->data_dir, why, sizeof why, &pid);
-    if (lock < 0 || put_locked(again, why) != 0)
+    int pid, err = 0, lock = store_lock(again->data_dir, why, sizeof why, &pid);
+    if (lock >= 0)
+        err = put_locked(again, why);
+    if (err == SHEP_E_BUSY)
+        log_error("restore", "half of the backup is in its place: %s", why);
+    else if (lock < 0 || err)
         log_error("restore", "nothing was restored: %s", why);
     else
         log_info("restore", "the backup is in its place%s%s",
                  why[0] ? "; what was there before: " : "", why);
     if (lock >= 0)
         close(lock);
-    backup_discard(again->unpacked_dir);
+    if (err != SHEP_E_BUSY)
+        backup_discard(again->unpacked_dir);
 }
 
 /* The same arguments on the addresses that browsers know already; for real: without --demo. */

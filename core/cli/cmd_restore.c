@@ -24,6 +24,7 @@ struct restoring {
     char *data_dir, *config_file, *into;
     struct their_config theirs; /* not there: none, or it is left out */
     json_t *about;
+    bool half; /* what is unpacked is needed yet */
 };
 
 static int parse_args(int argc, char **argv, struct restore_args *out)
@@ -52,6 +53,17 @@ static int failed(int err, const char *why)
     default:
         return EX_IOERR;
     }
+}
+
+static int half_or_failed(int err, const char *why)
+{
+    if (err != SHEP_E_BUSY)
+        return failed(err, why);
+    fprintf(stderr,
+            "shepherd restore: half of it is in its place: %s; mend that, and restore again "
+            "or start the daemon: either carries on\n",
+            why);
+    return EX_IOERR;
 }
 
 /* ---- where things go ---- */
@@ -155,8 +167,9 @@ static int put(struct restoring *r)
         fprintf(stderr, "shepherd restore: its views are left out: the configuration has no "
                         "view_dirs\n");
     int err = backup_put(r->into, &places, why);
+    r->half = err == SHEP_E_BUSY;
     if (err)
-        return failed(err, why);
+        return half_or_failed(err, why);
     printf("Restored: %s/shepherd.db%s%s\n", r->data_dir, theirs ? ", " : "",
            theirs ? r->config_file : "");
     for (size_t i = 0; about_int(r, "views") && i < n_view_dirs; i++)
@@ -171,12 +184,13 @@ static int restore_locked(struct restoring *r)
     char why[BACKUP_WHY_MAX];
     int err = backup_recover(r->data_dir, why);
     if (err)
-        return failed(err, why);
+        return half_or_failed(err, why);
     r->into = path_join_dup(r->data_dir, "restore.unpacked");
     int rc = unpack(r);
     if (!rc)
         rc = put(r);
-    backup_discard(r->into);
+    if (!r->half)
+        backup_discard(r->into);
     return rc;
 }
 
