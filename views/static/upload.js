@@ -76,13 +76,25 @@ function date_text(ms) {
     return new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" }).format(ms);
 }
 
-const ABOUT = ["version", "made_at_ms", "miners", "views", "with_logs"];
-const ABOUT_WORDS = { made_at_ms: "made", with_logs: "logs" };
+const ABOUT = ["version", "made_at_ms", "miners", "views", "with_logs", "config_file", "users", "tokens"];
+const ABOUT_WORDS = { made_at_ms: "made", with_logs: "logs", config_file: "config" };
+
+/** An archive of somebody else's making may let somebody else in: who, not only how many. */
+function users_text(about, words) {
+    const names = (about.user_list ?? []).map((user) => `${user.name} (${user.role})`);
+    const more = about.users > names.length ? ["…"] : [];
+    return [value_text(about.users, words), [...names, ...more].join(", ")].filter((part) => part !== "").join(": ");
+}
+
+function about_text(key, about, words) {
+    if (key === "made_at_ms") return date_text(about[key]);
+    return key === "users" ? users_text(about, words) : value_text(about[key], words);
+}
 
 function about_show(form, about, words) {
     const list = form.querySelector("[data-upload-about]");
     const rows = ABOUT.filter((key) => about[key] !== undefined && about[key] !== null).map((key) =>
-        row(words[ABOUT_WORDS[key] ?? key] ?? key, key === "made_at_ms" ? date_text(about[key]) : value_text(about[key], words)),
+        row(words[ABOUT_WORDS[key] ?? key] ?? key, about_text(key, about, words)),
     );
     list.replaceChildren(...rows);
     list.hidden = false;
