@@ -177,10 +177,12 @@ test("paused: nothing changes until it is let go", async (t) => {
     await turns_of(page, before_pause + 2);
 });
 
-/** A finger from x to x, in the middle. */
+/** A finger from x to x, in the middle; 40 ms from touch to touch, however busy the machine is. */
 async function swipe(page, from, to) {
     const client = await page.context().newCDPSession(page);
-    const touch = (type, points) => client.send("Input.dispatchTouchEvent", { type, touchPoints: points });
+    let timestamp = Date.now() / 1000;
+    const touch = (type, touchPoints) =>
+        client.send("Input.dispatchTouchEvent", { type, touchPoints, timestamp: (timestamp += 0.04) });
     const y = 200;
     await touch("touchStart", [{ x: from, y }]);
     for (let step = 1; step <= 4; step++) await touch("touchMove", [{ x: from + ((to - from) * step) / 4, y }]);
