@@ -4,18 +4,12 @@
 /* What somebody types as an address, and what a device prints. The first byte chooses the coin.
  * What is marked lies within the text; what is right is the same as itself in its other ways of
  * writing and is found in a line; what is found does not overlap and comes to an end. */
+#include "fuzz/require.h"
+
 #include "coin/coin.h"
 #include "util/util.h"
 
 #include <ctype.h>
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 static void good_one(const char *text, const struct coin_verdict *v)
 {

@@ -4,18 +4,11 @@
  *  - rows are valid UTF-8 of at most SHEP_LINE_MAX bytes without control characters but TAB, and
  *    their numbers rise, also when silence cuts lines into partial rows;
  *  - a password behind its key at the end of the line never shows. */
+#include "fuzz/require.h"
 #include "unit/recorder.h"
 #include "unit/toy_parser.h"
 
 #include "util/log.h"
-
-#define REQUIRE(condition)                                                                         \
-    do {                                                                                           \
-        if (!(condition)) {                                                                        \
-            fprintf(stderr, "%s:%d: not so: %s\n", __FILE__, __LINE__, #condition);                \
-            abort();                                                                               \
-        }                                                                                          \
-    } while (0)
 
 static const char password[] = "hunter2hunter2";
 

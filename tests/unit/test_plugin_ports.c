@@ -48,6 +48,16 @@ static void unplug_hub(unsigned n)
     }
 }
 
+/* A hub of n strangers has gone, and whoever waits for more of it waits no longer. */
+static void brown_out(unsigned n)
+{
+    start();
+    plug_hub(n, false);
+    forget_events();
+    unplug_hub(n);
+    advance(1500);
+}
+
 static void hash(unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
@@ -95,11 +105,7 @@ static void forty_at_once_and_back_in_another_order(void **state)
 
 static void who_does_not_come_back_is_counted(void **state)
 {
-    start();
-    plug_hub(6, false);
-    forget_events();
-    unplug_hub(6);
-    advance(1500);
+    brown_out(6);
     plug_hub(4, false);
     advance(9000);
     assert_int_equal(events_of("ports.back"), 0);
@@ -121,11 +127,7 @@ static void open_again(unsigned i)
 /* A slow machine opens a hundred in half a minute. They are told together all the same. */
 static void who_comes_back_slowly_is_told_with_the_others(void **state)
 {
-    start();
-    plug_hub(6, false);
-    forget_events();
-    unplug_hub(6);
-    advance(1500);
+    brown_out(6);
     t.connects = false;
     plug_hub(6, false);
     for (unsigned i = 0; i < 6; i++) {
@@ -140,11 +142,7 @@ static void who_comes_back_slowly_is_told_with_the_others(void **state)
 /* One that comes and goes keeps nobody waiting for ever. */
 static void one_that_flaps_does_not_hold_up_the_others(void **state)
 {
-    start();
-    plug_hub(6, false);
-    forget_events();
-    unplug_hub(6);
-    advance(1500);
+    brown_out(6);
     t.connects = false;
     plug_hub(5, false);
     for (unsigned i = 0; i < 23; i++) {
@@ -161,11 +159,7 @@ static void one_that_flaps_does_not_hold_up_the_others(void **state)
 
 static void back_is_who_is_open(void **state)
 {
-    start();
-    plug_hub(6, false);
-    forget_events();
-    unplug_hub(6);
-    advance(1500);
+    brown_out(6);
     t.connects = false; /* sources open one after the other */
     plug_hub(6, false);
     advance(500);
@@ -199,11 +193,7 @@ static void who_came_back_before_the_others_went(void **state)
 
 static void four_are_not_many(void **state)
 {
-    start();
-    plug_hub(4, false);
-    forget_events();
-    unplug_hub(4);
-    advance(1500);
+    brown_out(4);
     assert_int_equal(events_of("ports.lost"), 0);
     assert_int_equal(events_of("link.down"), 4);
     assert_int_equal(events_of("device.lost"), 4);
