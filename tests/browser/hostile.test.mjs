@@ -9,8 +9,10 @@ import { after, before, test } from "node:test";
 import { browser_launch, page_open, settled, until } from "./lib/browser.mjs";
 import { daemon_make, pty_open } from "./lib/daemon.mjs";
 import { login, statistics } from "./lib/nerdminer.mjs";
+import { static_import } from "./lib/static.mjs";
 import { usb_make } from "./lib/usb.mjs";
-import { plan_parse } from "../../views/static/play_plan.js";
+
+const { plan_parse } = await static_import("play_plan.js");
 
 const TEXTS = [
     "<img src=x onerror=window.pwned=1>",
@@ -252,7 +254,7 @@ async function post(route, fields, headers = {}) {
         headers: { "Content-Type": "application/json", Accept: "application/json", ...headers },
         body: JSON.stringify(fields),
     });
-    return { status: reply.status, set: reply.headers.getSetCookie(), ...(await reply.json()) };
+    return { status: reply.status, set: reply.headers.get("set-cookie") ?? "", ...(await reply.json()) };
 }
 
 /** Everything that a person, a CSV or a pool may have written, and the first admin, who sees all of it. */
@@ -267,7 +269,7 @@ async function manage() {
     const { code } = await daemon.json("/api/setup");
     const made = await post("/setup", { code, password: PASSWORD });
     assert.equal(made.status, 200);
-    cookies = made.set.map((line) => line.split(";")[0].split("=")).filter(([, value]) => value).map(([name, value]) => ({ name, value, url: daemon.url }));
+    cookies = [...made.set.matchAll(/(shepherd_\w+)=([^;,]+)/g)].map(([, name, value]) => ({ name, value, url: daemon.url }));
     const token = await post("/tokens/add", { name: TEXTS[0], role: "viewer", password: PASSWORD });
     assert.ok([200, 400].includes(token.status), token.message);
     assert.equal((await post(`/miners/expect/${managed_id}`, { address: "<img src=x>", pool: "<img>:1", password: PASSWORD })).status, 200);

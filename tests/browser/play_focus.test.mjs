@@ -3,8 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { focus_make, share_text } from "../../views/static/play_focus.js";
-import { words_fill } from "../../views/static/play_panel.js";
+import { static_import } from "./lib/static.mjs";
+
+const { focus_make, share_text } = await static_import("play_focus.js");
+const { words_fill } = await static_import("play_panel.js");
 
 /** A focus whose time passes by pass(ms); `stolen` lists what it wanted. */
 function make(kinds = ["offline", "best_share", "block_found"]) {

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import {
+import { static_import } from "./lib/static.mjs";
+
+const {
     hours_have,
     hours_parse,
     minute_of_day,
@@ -15,8 +17,8 @@ import {
     plan_parse,
     plan_step,
     shift_at,
-} from "../../views/static/play_plan.js";
-import { sun_day, sun_elevation, sun_night } from "../../views/static/play_sun.js";
+} = await static_import("play_plan.js");
+const { sun_day, sun_elevation, sun_night } = await static_import("play_sun.js");
 
 const at = (text) => Date.parse(text);
 const names = (entries) => entries.map(({ name }) => name);
