@@ -75,13 +75,11 @@ static int store_pool(struct flock *flock, json_t *row, char why[FLOCK_WHY_MAX])
     return 0;
 }
 
-/* Takes row, a copy of one that is in the list. */
-static int set_active(struct flock *flock, json_t *row, int active, char why[FLOCK_WHY_MAX])
+static int set_active(struct flock *flock, json_t *old, int active, char why[FLOCK_WHY_MAX])
 {
-    if (json_integer_value(json_object_get(row, "is_active")) == active) {
-        json_decref(row);
+    if (json_integer_value(json_object_get(old, "is_active")) == active)
         return 0;
-    }
+    json_t *row = json_copy(old);
     json_object_set_new(row, "is_active", json_integer(active));
     return store_pool(flock, row, why);
 }
@@ -115,14 +113,14 @@ int flock_pool_put(struct flock *flock, int64_t id, const json_t *fields, int64_
 int flock_pool_activate(struct flock *flock, int64_t id, char why[FLOCK_WHY_MAX])
 {
     size_t i;
-    json_t *row;
-    if (!row_by_id(flock->pools, id))
+    json_t *row = row_by_id(flock->pools, id);
+    if (!row)
         return refuse(SHEP_E_GONE, why, "Pool not found.");
-    int rc = set_active(flock, json_copy(row_by_id(flock->pools, id)), 1, why);
+    int rc = set_active(flock, row, 1, why);
     json_array_foreach(flock->pools, i, row)
     {
         if (!rc && row_id(row) != id)
-            rc = set_active(flock, json_copy(row), 0, why);
+            rc = set_active(flock, row, 0, why);
     }
     return rc;
 }
