@@ -47,21 +47,6 @@ int file_open_regular(const char *path, int64_t *size_out)
     return fd;
 }
 
-int fd_write_all(int fd, const void *bytes, size_t len)
-{
-    const char *p = bytes;
-    while (len > 0) {
-        ssize_t n = write(fd, p, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        p += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
 char *dir_of_dup(const char *path)
 {
     const char *slash = strrchr(path, '/');

@@ -47,7 +47,6 @@ int64_t free_bytes(const char *path);
 bool exists(const char *path); /* a link counts by itself */
 /* A regular file, not through a link; -1 and errno (EINVAL: another kind of file). */
 int file_open_regular(const char *path, int64_t *size_out);
-int fd_write_all(int fd, const void *bytes, size_t len); /* 0 or -errno */
 /* 0 or -errno; a directory with everything in it. Not there: 0. Links are removed, not followed. */
 int tree_remove(const char *path);
 int tree_copy(const char *from, const char *to); /* files and folders; 0 or -errno */

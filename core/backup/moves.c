@@ -7,7 +7,6 @@
 #include "util/log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -120,40 +119,17 @@ static int sync_names(const struct moves *moves)
 
 /* ---- the journal ---- */
 
-/* Owned by who runs the daemon, whoever restores: they are to carry it out. */
-static int journal_fill(const struct moves *moves, const char *tmp, const char *text)
-{
-    struct stat st;
-    if ((unlink(tmp) != 0 && errno != ENOENT) || stat(moves->data_dir, &st) != 0)
-        return -errno;
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd < 0)
-        return -errno;
-    int err = fd_write_all(fd, text, strlen(text));
-    if (!err && geteuid() == 0 && fchown(fd, st.st_uid, st.st_gid) != 0 && errno != EPERM)
-        err = -errno; /* EPERM: a disk without owners */
-    if (!err && fsync(fd) != 0)
-        err = -errno;
-    if (close(fd) != 0 && !err)
-        err = -errno;
-    return err;
-}
-
-/* What fails here leaves no journal: the next start would carry out what was never begun. */
+/* Owned by who runs the daemon, whoever restores: they are to carry it out. What fails here leaves
+ * no journal: the next start would carry out what was never begun. */
 static int journal_write(const struct moves *moves, char why[BACKUP_WHY_MAX])
 {
     char *text = json_dumps(moves->list, JSON_INDENT(1));
-    char *tmp = shep_asprintf("%s.new", moves->journal);
-    int err = text ? journal_fill(moves, tmp, text) : -EILSEQ;
-    if (!err && rename(tmp, moves->journal) != 0)
-        err = -errno;
-    if (err) {
-        unlink(tmp);
-    } else if ((err = dir_sync(moves->data_dir)) != 0) {
+    int err = text ? file_write_atomic_as(moves->journal, text, strlen(text), 0600, moves->data_dir)
+                   : -EILSEQ;
+    if (!err && (err = dir_sync(moves->data_dir)) != 0) {
         unlink(moves->journal);
         dir_sync(moves->data_dir);
     }
-    free(tmp);
     free(text);
     return err ? backup_fail(why, SHEP_E_IO, "cannot write %s: %s", moves->journal, strerror(-err))
                : 0;

@@ -250,8 +250,9 @@ char *file_read_dup(const char *path, size_t max_bytes, size_t *len_out)
     return buf_take(&buf);
 }
 
-static int write_all(int fd, const char *bytes, size_t len)
+int fd_write_all(int fd, const void *data, size_t len)
 {
+    const char *bytes = data;
     while (len > 0) {
         ssize_t n = write(fd, bytes, len);
         if (n < 0 && errno == EINTR)
@@ -264,16 +265,21 @@ static int write_all(int fd, const char *bytes, size_t len)
     return 0;
 }
 
-int file_write_atomic(const char *path, const void *bytes, size_t len, unsigned mode)
+/* owner NULL: who runs this. EPERM: a disk without owners. */
+static int write_atomic(const char *path, const void *bytes, size_t len, unsigned mode,
+                        const struct stat *owner)
 {
     char *tmp = shep_asprintf("%s.tmp%d", path, (int)getpid());
     int err = 0;
-    int fd = open(tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
+    unlink(tmp); /* of a process that was killed, or laid there: never written into */
+    int fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, (mode_t)mode);
     if (fd < 0) {
         err = -errno;
         goto out;
     }
-    err = write_all(fd, bytes, len);
+    err = fd_write_all(fd, bytes, len);
+    if (!err && owner && fchown(fd, owner->st_uid, owner->st_gid) != 0 && errno != EPERM)
+        err = -errno;
     if (!err && fsync(fd) != 0)
         err = -errno;
     if (close(fd) != 0 && !err)
@@ -285,6 +291,20 @@ int file_write_atomic(const char *path, const void *bytes, size_t len, unsigned 
 out:
     free(tmp);
     return err;
+}
+
+int file_write_atomic(const char *path, const void *bytes, size_t len, unsigned mode)
+{
+    return write_atomic(path, bytes, len, mode, NULL);
+}
+
+int file_write_atomic_as(const char *path, const void *bytes, size_t len, unsigned mode,
+                         const char *like)
+{
+    struct stat st;
+    if (stat(like, &st) != 0)
+        return -errno;
+    return write_atomic(path, bytes, len, mode, geteuid() == 0 ? &st : NULL);
 }
 
 int dir_make(const char *path, unsigned mode)

@@ -49,8 +49,12 @@ bool str_to_f64(const char *text, double *out);
 /* A small file, at most max_bytes. NULL and errno (EFBIG when larger, ESPIPE for a pipe: without a
  * writer it would look like an empty file); owned by the caller, NUL-terminated. */
 char *file_read_dup(const char *path, size_t max_bytes, size_t *len_out);
+int fd_write_all(int fd, const void *data, size_t len); /* 0 or -errno; may block */
 /* Temporary file, fsync, rename. 0 or -errno. May block. */
 int file_write_atomic(const char *path, const void *bytes, size_t len, unsigned mode);
+/* The same, and when root does it the file belongs to the owner of like. */
+int file_write_atomic_as(const char *path, const void *bytes, size_t len, unsigned mode,
+                         const char *like);
 int dir_make(const char *path, unsigned mode); /* with parents; 0 or -errno */
 char *path_join_dup(const char *dir, const char *name);
 
