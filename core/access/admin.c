@@ -59,10 +59,7 @@ bool access_has_admin(const struct access *access)
     admin_look((struct access *)access, false, 0);
     if (access->admin_hash[0] || access->admin_unreadable)
         return true;
-    for (size_t i = 0; i < access->n_users; i++)
-        if (access->users[i].role == ROLE_ADMIN)
-            return true;
-    return false;
+    return user_any_admin(access, NULL);
 }
 
 const char *access_setup_code(struct access *access)

@@ -129,6 +129,8 @@ void admin_look(struct access *access, bool now, int64_t keep_session_id);
 void users_restore(struct access *access);
 struct user *user_by_id(const struct access *access, int64_t id);
 struct user *user_by_name(const struct access *access, const char *name);
+/* Is there a user who is an admin, besides that one? NULL: besides nobody. */
+bool user_any_admin(const struct access *access, const struct user *but);
 void user_job_landed(struct access *access, struct job *job);
 json_t *users_json(const struct access *access);
 

@@ -19,6 +19,14 @@ struct user *user_by_name(const struct access *access, const char *name)
     return NULL;
 }
 
+bool user_any_admin(const struct access *access, const struct user *but)
+{
+    for (size_t i = 0; i < access->n_users; i++)
+        if (&access->users[i] != but && access->users[i].role == ROLE_ADMIN)
+            return true;
+    return false;
+}
+
 const char access_last_admin[] =
     "This is the last admin: make another one first, or set the admin's password with `shepherd "
     "passwd`.";
@@ -28,12 +36,7 @@ const char access_last_admin[] =
 static bool is_last_admin(struct access *access, const struct user *user)
 {
     admin_look(access, true, 0);
-    if (user->role != ROLE_ADMIN || access->admin_hash[0])
-        return false;
-    for (size_t i = 0; i < access->n_users; i++)
-        if (&access->users[i] != user && access->users[i].role == ROLE_ADMIN)
-            return false;
-    return true;
+    return user->role == ROLE_ADMIN && !access->admin_hash[0] && !user_any_admin(access, user);
 }
 
 static bool would_be_none(struct access *access, const struct user *user, enum access_role role)
